@@ -1,0 +1,1 @@
+"""Suites, scorers, gate, runner, providers, cache, evidence."""

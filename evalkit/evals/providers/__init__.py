@@ -1,0 +1,1 @@
+"""Where answers come from: model APIs, a model on this CPU, recordings, whole applications."""

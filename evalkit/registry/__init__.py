@@ -1,0 +1,1 @@
+"""The authoring side: schemas, references, pins, checks, write-back."""

@@ -1,0 +1,1 @@
+"""What an application imports: bundle, digest, templates, resolution. Standard library, PyYAML and Jinja2 only."""
