@@ -1,0 +1,127 @@
+"""`evalkit.yaml`: providers, policy, and what evalkit may do in this repository."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import Field
+
+from evalkit.registry.schema.base import CrossChecked, Finding, Name, RefText, Strict
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+__all__ = ["EntryPolicy", "Policy", "PolicyDefaults", "Price", "ProjectConfig", "ProviderConfig"]
+
+ENVIRONMENT_NAME = r"^[A-Za-z_][A-Za-z0-9_]*$"
+
+
+class ProviderConfig(CrossChecked):
+    """How a provider is reached. Keys come from the environment; their values are never written anywhere."""
+
+    kind: Literal["openai", "anthropic", "local", "http", "command"]
+    """`openai` is any OpenAI-compatible chat completions API; `http` and `command` are whole applications."""
+    base_url: Annotated[str, Field(pattern=r"^https?://")] | None = None
+    """For example `https://api.openai.com/v1`. Required for `http`."""
+    api_key_env: Annotated[str, Field(pattern=ENVIRONMENT_NAME)] | None = None
+    """The name of the environment variable that holds the key."""
+    headers: dict[str, str] = Field(default_factory=dict)
+    """Sent with each request. Not for secrets."""
+    headers_env: dict[str, Annotated[str, Field(pattern=ENVIRONMENT_NAME)]] = Field(default_factory=dict)
+    """Headers whose value is taken from an environment variable."""
+    command: Annotated[list[str], Field(min_length=1)] | None = None
+    """For `command`: the program and its arguments; it reads `{"id", "vars"}` and writes the output."""
+    output: str | None = None
+    """For `http`: the dotted key of the answer's text; the whole body if left out."""
+    timeout_s: Annotated[float, Field(gt=0, le=3600)] = 120.0
+    max_attempts: Annotated[int, Field(ge=1, le=20)] = 6
+    concurrency: Annotated[int, Field(ge=1, le=1024)] | None = None
+    """Requests in flight at the most."""
+    requests_per_minute: Annotated[int, Field(ge=1)] | None = None
+    tokens_per_minute: Annotated[int, Field(ge=1)] | None = None
+
+    @classmethod
+    def findings(cls, raw: Mapping[str, Any]) -> Iterator[Finding]:
+        """What is wrong between the keys."""
+        kind = raw.get("kind")
+        if kind == "http" and not raw.get("base_url"):
+            yield Finding("an http provider needs a 'base_url'", code="EK105")
+        if kind == "command" and not raw.get("command"):
+            yield Finding("a command provider needs a 'command'", code="EK105")
+        if kind != "command" and "command" in raw:
+            yield Finding("only a command provider has a 'command'", ("command",))
+        if kind not in {"http", "command", None} and "output" in raw:
+            yield Finding("only an http provider has an 'output'", ("output",))
+
+
+class PolicyDefaults(Strict):
+    """What holds for every entry unless it says otherwise."""
+
+    production_gate: Literal["canary", "eval"] = "canary"
+    """What stands between staging and production."""
+    approvals: Annotated[int, Field(ge=0, le=10)] = 1
+    suites: list[RefText] = Field(default_factory=list)
+
+
+class EntryPolicy(Strict):
+    """What holds for the entries that a name or a pattern matches."""
+
+    suites: list[RefText] = Field(default_factory=list)
+    """All of them must pass. The first one's score is written into the entry."""
+    production_gate: Literal["canary", "eval"] | None = None
+    approvals: Annotated[int, Field(ge=0, le=10)] | None = None
+
+
+class Policy(Strict):
+    """Which suites gate which entries, how production is gated, who may approve."""
+
+    defaults: PolicyDefaults = PolicyDefaults()
+    entries: dict[str, EntryPolicy] = Field(default_factory=dict)
+    """By entry name, or by a pattern such as `"*-judge"`; an exact name wins, then the longest pattern."""
+    allow_self_approval: bool = False
+    standby: Annotated[int, Field(ge=1, le=20)] = 2
+    """How many former production entries stay ready for a rollback."""
+
+
+class Price(Strict):
+    """List price in USD for a million tokens."""
+
+    input: Annotated[float, Field(ge=0)]
+    output: Annotated[float, Field(ge=0)]
+    cached_input: Annotated[float, Field(ge=0)] | None = None
+
+
+class Artifacts(Strict):
+    """What CI artifacts may hold."""
+
+    outputs: bool = True
+    """Whether model inputs and outputs go into artifacts and comments; false for public repositories."""
+
+
+class ProjectConfig(CrossChecked):
+    """The whole of `evalkit.yaml`."""
+
+    schema_version: Literal[1] = 1
+    default_provider: Name | None = None
+    providers: dict[Name, ProviderConfig] = Field(default_factory=dict)
+    policy: Policy = Policy()
+    scorers: dict[Name, Annotated[str, Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")]] = Field(
+        default_factory=dict
+    )
+    """Python scorers by name: `"package.module:function"`. A suite uses the name, never the path."""
+    prices: dict[str, Price] = Field(default_factory=dict)
+    """By model id, over the built-in list prices."""
+    artifacts: Artifacts = Artifacts()
+    canary: dict[str, Any] | None = None
+    """Log sources and signals of the canary."""
+    forge: dict[str, Any] | None = None
+    """Where pull requests are opened."""
+
+    @classmethod
+    def findings(cls, raw: Mapping[str, Any]) -> Iterator[Finding]:
+        """What is wrong between the keys."""
+        default, providers = raw.get("default_provider"), raw.get("providers")
+        known = list(providers) if isinstance(providers, dict) else []
+        if isinstance(default, str) and default not in known:
+            hint = f"providers: {', '.join(known) or 'none'}"
+            yield Finding(f"no provider is called '{default}'", ("default_provider",), "EK201", hint)
