@@ -1,1 +1,22 @@
-"""The command line: parse, call, print."""
+"""The `evalkit` command."""
+
+from __future__ import annotations
+
+import sys
+
+__all__ = ["main"]
+
+
+def main() -> None:
+    """The console script. Without the `cli` extra it says what to install."""
+    try:
+        import click  # noqa: F401 - the one question is whether it is there
+        import pydantic  # noqa: F401
+    except ImportError as error:
+        sys.stderr.write(
+            f"EK904 the evalkit command needs {error.name}\n  help: pip install 'evalkit[cli]'\n"
+        )
+        raise SystemExit(2) from None
+    from evalkit.cli.main import run
+
+    raise SystemExit(run(sys.argv[1:]))

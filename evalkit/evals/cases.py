@@ -1,0 +1,280 @@
+"""Cases, streamed from wherever the suite keeps them: inline, JSONL, CSV, YAML or Parquet.
+
+Rows are read one at a time, so a suite of a million cases needs no more memory than one of ten.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+from evalkit.errors import ConfigError, Location, Problem, UsageError
+from evalkit.evals.case import Case
+from evalkit.evals.suite import CASE_KEYS, Columns
+from evalkit.registry.schema.base import close_match, shown
+from evalkit.registry.source import read_yaml
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from evalkit.evals.suite import LoadedSuite
+
+__all__ = ["iter_cases", "read_case"]
+
+MAX_YAML_CASES_BYTES = 64 * 1024 * 1024
+MAX_FIELD = 16 * 1024 * 1024
+_TAG_SEPARATORS = re.compile(r"[;,]")
+
+
+def iter_cases(suite: LoadedSuite, display: str) -> Iterator[tuple[Case | None, list[Problem]]]:
+    """Every case in the order of the suite, each with what is wrong with it.
+
+    `display` is how messages show the file of the cases. Reading goes on after a bad row.
+
+    Raises:
+        ConfigError: the file cannot be read at all.
+    """
+    columns = suite.suite.columns
+    inline = isinstance(suite.suite.cases, list)
+    flat = columns is not None
+    if not inline and str(suite.suite.cases).endswith((".csv", ".parquet")):
+        flat = True
+    for index, (location, raw) in enumerate(_rows(suite, display)):
+        if isinstance(raw, Problem):
+            yield None, [raw]
+            continue
+        yield read_case(raw, index, location, columns=(columns or Columns()) if flat else None)
+
+
+def read_case(
+    raw: Any, index: int, location: Location, *, columns: Columns | None
+) -> tuple[Case | None, list[Problem]]:
+    """One row as a case. With `columns`, the row is flat."""
+    if not isinstance(raw, dict):
+        return None, [Problem("EK401", f"a case is a mapping, found {shown(raw)}", location)]
+    if columns is not None:
+        raw, problems = _from_flat(raw, index, location, columns)
+        if problems:
+            return None, problems
+    problems = list(_row_problems(raw, location))
+    if problems:
+        return None, problems
+    cluster = raw.get("cluster")
+    case = Case(
+        id=str(raw["id"]),
+        index=index,
+        vars=raw.get("vars") or {},
+        expected=raw.get("expected"),
+        tags=tuple(raw.get("tags") or ()),
+        cluster=None if cluster is None else str(cluster),
+        must_pass=raw.get("must_pass") or False,
+        location=location,
+    )
+    return case, []
+
+
+def _row_problems(raw: Mapping[str, Any], location: Location) -> Iterator[Problem]:
+    for key in raw:
+        if key not in CASE_KEYS:
+            guess = close_match(str(key), CASE_KEYS)
+            hint = (
+                f"did you mean '{guess}'?"
+                if guess
+                else "flat rows need `columns: {vars: [...]}` in the suite"
+            )
+            yield Problem("EK104", f"unknown key '{key}' in a case", location, hint)
+    identity = raw.get("id")
+    if identity is None or identity == "":
+        yield Problem("EK105", "the case has no 'id'", location)
+    elif isinstance(identity, bool) or not isinstance(identity, str | int):
+        yield Problem("EK401", f"the id of a case is text, found {shown(identity)}", location, "quote it")
+    elif len(str(identity)) > 500:
+        yield Problem("EK401", "the id of a case has at most 500 characters", location)
+    if not isinstance(raw.get("vars") or {}, dict):
+        yield Problem("EK401", f"vars is a mapping, found {shown(raw['vars'])}", location)
+    tags = raw.get("tags") or []
+    if not isinstance(tags, list) or not all(isinstance(tag, str) and tag for tag in tags):
+        yield Problem("EK401", f"tags is a list of texts, found {shown(tags)}", location)
+    if not isinstance(raw.get("must_pass") or False, bool):
+        yield Problem("EK401", f"must_pass is true or false, found {shown(raw['must_pass'])}", location)
+    if not isinstance(raw.get("cluster"), str | int | None):
+        yield Problem("EK401", f"cluster is text, found {shown(raw['cluster'])}", location)
+
+
+def _from_flat(
+    row: dict[str, Any], index: int, location: Location, columns: Columns
+) -> tuple[dict[str, Any], list[Problem]]:
+    problems: list[Problem] = []
+
+    def value(column: str) -> Any:
+        if column not in row:
+            guess = close_match(column, row)
+            hint = f"did you mean '{guess}'?" if guess else f"columns: {', '.join(map(str, row))}"
+            problems.append(Problem("EK401", f"there is no column '{column}'", location, hint))
+            return None
+        return row[column]
+
+    used = {columns.id or "id", columns.expected or "expected", columns.cluster or "cluster"}
+    used |= {columns.must_pass or "must_pass", *(columns.tags or ["tags"])}
+    if isinstance(columns.vars, dict):
+        variables = {name: value(column) for name, column in columns.vars.items()}
+    elif columns.vars is not None:
+        variables = {column: value(column) for column in columns.vars}
+    else:
+        variables = {column: item for column, item in row.items() if column not in used}
+    case: dict[str, Any] = {
+        "id": value(columns.id) if columns.id else row.get("id", f"row-{index + 1}"),
+        "vars": variables,
+        "expected": value(columns.expected) if columns.expected else row.get("expected"),
+        "cluster": value(columns.cluster) if columns.cluster else row.get("cluster"),
+        "must_pass": _truth(value(columns.must_pass) if columns.must_pass else row.get("must_pass")),
+    }
+    tags: list[Any] = []
+    for column in columns.tags or (["tags"] if "tags" in row else []):
+        found = value(column)
+        if isinstance(found, str):
+            tags += [tag.strip() for tag in _TAG_SEPARATORS.split(found) if tag.strip()]
+        elif isinstance(found, list):
+            tags += found
+        elif found is not None:
+            tags.append(str(found))
+    case["tags"] = tags
+    return case, problems
+
+
+def _truth(value: Any) -> Any:
+    if isinstance(value, str):
+        return {"true": True, "1": True, "yes": True, "": False, "false": False, "0": False, "no": False}.get(
+            value.strip().lower(), value
+        )
+    return bool(value) if isinstance(value, int) else value
+
+
+def _rows(suite: LoadedSuite, display: str) -> Iterator[tuple[Location, Any]]:
+    cases = suite.suite.cases
+    if isinstance(cases, list):
+        for index, raw in enumerate(suite.source.data["cases"]):
+            yield suite.source.locate(("cases", index)), raw
+        return
+    path = suite.path.parent / cases
+    if path.is_symlink() and path.resolve().parent != suite.path.parent.resolve():
+        raise ConfigError(
+            Problem("EK108", "leads out of the suite through a symbolic link", Location(display))
+        )
+    if not path.is_file():
+        hint = f"put it beside {suite.source.path}"
+        raise ConfigError(
+            Problem("EK401", f"there is no file {cases}", suite.source.locate(("cases",)), hint)
+        )
+    reader = {".jsonl": _jsonl, ".csv": _csv, ".parquet": _parquet}.get(path.suffix, _yaml)
+    yield from reader(path, display)
+
+
+def _jsonl(path: Path, display: str) -> Iterator[tuple[Location, Any]]:
+    with path.open("rb") as lines:
+        for number, line in enumerate(lines, 1):
+            if number == 1:
+                line = line.removeprefix(b"\xef\xbb\xbf")  # noqa: PLW2901 - a byte order mark is not data
+            if not line.strip():
+                continue
+            location = Location(display, number, 1)
+            try:
+                yield location, json.loads(line, object_pairs_hook=_unique, parse_constant=_refuse_constant)
+            except json.JSONDecodeError as error:
+                place = Location(display, number, error.colno)
+                yield place, Problem("EK401", f"not valid JSON: {error.msg}", place)
+            except UnicodeDecodeError:
+                yield location, Problem("EK107", "not UTF-8", location, "save the file with UTF-8 encoding")
+            except (ValueError, RecursionError) as error:
+                yield location, Problem("EK401", f"not valid JSON: {error}", location)
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    data = dict(pairs)
+    if len(data) != len(pairs):
+        seen: set[str] = set()
+        twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
+        raise ValueError(f"duplicate key '{twice}'")
+    return data
+
+
+def _refuse_constant(text: str) -> Any:
+    raise ValueError(f"{text} is not a finite number")
+
+
+def _csv(path: Path, display: str) -> Iterator[tuple[Location, Any]]:
+    csv.field_size_limit(MAX_FIELD)
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as lines:
+            reader = csv.reader(lines, strict=True)
+            header = next(reader, None)
+            if not header:
+                raise ConfigError(Problem("EK403", "the file is empty", Location(display, 1, 1)))
+            doubled = sorted({name for name in header if header.count(name) > 1})
+            if doubled:
+                problem = Problem("EK102", f"duplicate column '{doubled[0]}'", Location(display, 1, 1))
+                raise ConfigError(problem)
+            start = reader.line_num + 1
+            for row in reader:
+                location, start = Location(display, start, 1), reader.line_num + 1
+                if not row:
+                    continue
+                if len(row) != len(header):
+                    message = f"{len(row)} values, the header has {len(header)} columns"
+                    yield location, Problem("EK401", message, location, "quote values that contain commas")
+                    continue
+                # A checkout on another platform changes the line ends inside quoted fields.
+                values = (value.replace("\r\n", "\n") for value in row)
+                yield location, dict(zip(header, values, strict=True))
+    except UnicodeDecodeError as error:
+        raise ConfigError(Problem("EK107", f"not UTF-8 ({error.reason})", Location(display))) from None
+    except csv.Error as error:
+        raise ConfigError(
+            Problem("EK401", f"not valid CSV: {error}", Location(display, reader.line_num, 1))
+        ) from None
+
+
+def _yaml(path: Path, display: str) -> Iterator[tuple[Location, Any]]:
+    source, problems = read_yaml(path, display, max_bytes=MAX_YAML_CASES_BYTES)
+    if problems:
+        raise ConfigError(problems)
+    prefix: tuple[str, ...] = ()
+    rows = source.data
+    if isinstance(rows, dict) and list(rows) == ["cases"]:
+        prefix, rows = ("cases",), rows["cases"]
+    if not isinstance(rows, list):
+        raise ConfigError(Problem("EK401", f"expected a list of cases, found {shown(rows)}", source.locate()))
+    for index, row in enumerate(rows):
+        yield source.locate((*prefix, index)), row
+
+
+def _parquet(path: Path, display: str) -> Iterator[tuple[Location, Any]]:
+    try:
+        import pyarrow.parquet as pq
+    except ImportError:
+        hint = "pip install 'evalkit[parquet]'"
+        raise UsageError(Problem("EK904", "reading Parquet needs pyarrow", Location(display), hint)) from None
+    try:
+        file = pq.ParquetFile(path)
+        number = 0
+        for batch in file.iter_batches(batch_size=512):
+            for row in batch.to_pylist():
+                number += 1
+                yield Location(f"{display} row {number}"), _without_absent(row)
+    except (OSError, ValueError) as error:  # pyarrow's own errors derive from these
+        message = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise ConfigError(
+            Problem("EK401", f"not a readable Parquet file: {message}", Location(display))
+        ) from None
+
+
+def _without_absent(row: dict[str, Any]) -> dict[str, Any]:
+    """Parquet has a column in every row: an empty optional one is absent, as in the other formats."""
+    optional = {"expected", "tags", "cluster", "must_pass"}
+    cleaned = {key: value for key, value in row.items() if value is not None or key not in optional}
+    if isinstance(cleaned.get("vars"), dict):
+        cleaned["vars"] = {key: value for key, value in cleaned["vars"].items() if value is not None}
+    return cleaned
