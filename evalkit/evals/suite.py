@@ -11,8 +11,8 @@ from pydantic import Field
 from evalkit.errors import ConfigError, Problem, UnresolvedReference
 from evalkit.evals.gate import GateRules
 from evalkit.evals.metrics import parse_metric
-from evalkit.evals.scorers.base import ScorerConfigError
-from evalkit.evals.scorers.spec import ScorerSpec, parse_scorer, unique_labels
+from evalkit.evals.scorers.arguments import InvalidScorer
+from evalkit.evals.scorers.spec import ScorerSpec, parse_scorers
 from evalkit.registry.schema.base import CrossChecked, Finding, Name, Strict, Version, close_match, validate
 from evalkit.registry.source import Source, read_yaml
 from evalkit.runtime.refs import Ref, is_name
@@ -223,26 +223,13 @@ def _custom_scorers(project: Project) -> dict[str, str]:
 def _build_scorers(
     raw: Any, source: Source, custom: dict[str, str], root: Path, problems: list[Problem]
 ) -> tuple[ScorerSpec, ...]:
-    specs: list[ScorerSpec] = []
-    for index, item in enumerate(raw if isinstance(raw, list) else ()):
-        try:
-            specs.append(parse_scorer(item, custom=custom, root=root))
-        except ScorerConfigError as error:
-            problems.append(scorer_problem(error, item, index, source))
-    return tuple(unique_labels(specs))
-
-
-def scorer_problem(error: ScorerConfigError, item: Any, index: int, source: Source) -> Problem:
-    """A scorer's complaint, at the key it is about."""
-    loc: tuple[str | int, ...] = ("scorers", index)
-    name = item if isinstance(item, str) else next(iter(item), None) if isinstance(item, dict) else None
-    argument = error.argument
-    if argument is not None:
-        steps = argument if isinstance(argument, tuple) else (argument,)
-        inner = (*loc, name, *steps) if isinstance(name, str) else (*loc, *steps)
-        is_key = str(error).startswith("unknown")
-        return Problem("EK406", f"scorer {name}: {error}", source.locate(inner, key=is_key), error.hint)
-    code = "EK405" if str(error).startswith("unknown scorer") else "EK406"
-    inner = (*loc, name) if isinstance(item, dict) and isinstance(name, str) else loc
-    lead = "" if code == "EK405" else f"scorer {name}: " if name else ""
-    return Problem(code, f"{lead}{error}", source.locate(inner, key=True), error.hint)
+    if not isinstance(raw, list) or not raw:
+        return ()  # said by the schema
+    try:
+        return parse_scorers(raw, custom=custom, root=root)
+    except InvalidScorer as error:
+        for found in error.problems:
+            code = "EK405" if found.message.startswith("there is no scorer `") else "EK406"
+            place = source.locate(("scorers", *found.path), key=found.at_key)
+            problems.append(Problem(code, found.message, place, found.hint))
+        return ()

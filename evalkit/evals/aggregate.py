@@ -1,0 +1,240 @@
+"""From samples to a verdict: counts and columns of numbers, no sample is kept.
+
+Fed by the runner as answers arrive, by `merge` from several shards, and by `report` from a finished run. The result
+does not depend on the order in which samples come.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections import Counter
+from dataclasses import dataclass, field
+from math import fsum
+from typing import TYPE_CHECKING
+
+from evalkit.evals.evidence import hashed_id
+from evalkit.evals.gate import Measured, SliceMeasured
+from evalkit.evals.metrics import MetricAccumulator, parse_metric
+from evalkit.evals.stats import Estimate, estimate
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from evalkit.evals.gate import Comparison
+    from evalkit.evals.record import Sample
+    from evalkit.evals.suite import Suite
+
+__all__ = ["MAX_KEPT_CASES", "Aggregate"]
+
+MAX_KEPT_CASES = 8000
+"""Suites up to this size keep per-case scores in their evidence (256 KiB holds about as many)."""
+
+
+@dataclass(slots=True)
+class _Pending:
+    """A case of which some repeats have come."""
+
+    scores: list[float] = field(default_factory=list)
+    labels: list[str | None] = field(default_factory=list)
+    seen: int = 0
+
+
+class Aggregate:
+    """Everything that the gate and the record need of a run."""
+
+    def __init__(self, suite: Suite, *, keep_scores: bool = False) -> None:
+        """`keep_scores` keeps the score of each case by its id, for a comparison with a baseline."""
+        self._suite = suite
+        self._keep = keep_scores
+        self._pending: dict[int, _Pending] = {}
+        self._primary = parse_metric(suite.primary, suite.repeats)
+        self._metrics = [parse_metric(name, suite.repeats) for name in suite.metrics]
+        self._floors = {name: parse_metric(name, suite.repeats) for name in suite.gate.metrics}
+        self._confusion = MetricAccumulator(suite.repeats)
+        self._index = array("q")
+        self._score = array("d")
+        self._cluster = array("q")
+        self._cluster_numbers: dict[str, int] = {}
+        self._slice_rows: dict[str, array[int]] = {}
+        self._slice_cases: Counter[str] = Counter()
+        self._latency_ms = array("d")
+        self._cost_usd = array("d")
+        self._answers = 0
+        self._input_tokens: int | None = None
+        self._output_tokens: int | None = None
+        self.scores_by_id: dict[str, float] = {}
+        """Mean score over repeats, of the scored cases; filled with `keep_scores`."""
+        self.evidence_scores: dict[str, tuple[int, float]] | None = {}
+        """By hashed id: repeats scored and their sum; None beyond `MAX_KEPT_CASES`."""
+        self.clusters_by_id: dict[str, str] = {}
+        self.cases = 0
+        """Cases of which every repeat has come."""
+        self.errors = 0
+        self.cached = 0
+        self.candidate_failures = 0
+        self.not_extracted = 0
+        self.served_models: Counter[str] = Counter()
+        self.error_types: Counter[str] = Counter()
+        self.first_errors: dict[str, str] = {}
+        """The first message of each type of error."""
+        self.must_pass_failed: list[str] = []
+        self.must_pass_unscored: list[str] = []
+
+    @property
+    def scored(self) -> int:
+        """Cases with a score."""
+        return len(self._score)
+
+    @property
+    def answers(self) -> int:
+        """Samples that have come, scored or not."""
+        return self._answers
+
+    @property
+    def running_score(self) -> float | None:
+        """The mean so far: what the progress line shows."""
+        return fsum(self._score[-1000:]) / len(self._score[-1000:]) if self._score else None
+
+    @property
+    def spent_usd(self) -> float | None:
+        """What fresh and cached answers cost when they were made; None when no cost is known."""
+        return fsum(self._cost_usd) if self._cost_usd else None
+
+    def add(self, sample: Sample) -> None:
+        """Take one sample. A case counts once all its repeats have come; one repeat without a score leaves it unscored."""
+        self._answers += 1
+        self._take_answer(sample)
+        pending = self._pending.get(sample.index)
+        if pending is None:
+            pending = self._pending[sample.index] = _Pending()
+        pending.seen += 1
+        if sample.score is not None:
+            pending.scores.append(sample.score)
+            pending.labels.append(sample.label)
+        if pending.seen == self._suite.repeats:
+            del self._pending[sample.index]
+            self._close_case(sample, pending)
+
+    def _take_answer(self, sample: Sample) -> None:
+        self.cached += sample.cached
+        if sample.error is not None:
+            self.error_types[sample.error.type] += 1
+            self.first_errors.setdefault(sample.error.type, sample.error.message)
+            self.candidate_failures += sample.error.kind == "candidate"
+        elif not sample.extracted:
+            self.not_extracted += 1
+        if sample.latency_ms is not None:
+            self._latency_ms.append(sample.latency_ms)
+        if sample.cost_usd is not None:
+            self._cost_usd.append(sample.cost_usd)
+        if sample.served_model:
+            self.served_models[sample.served_model] += 1
+        tokens = sample.tokens or {}
+        if tokens.get("in") is not None:
+            self._input_tokens = (self._input_tokens or 0) + int(tokens["in"] or 0)
+        if tokens.get("out") is not None:
+            self._output_tokens = (self._output_tokens or 0) + int(tokens["out"] or 0)
+
+    def _close_case(self, sample: Sample, pending: _Pending) -> None:
+        self.cases += 1
+        self._slice_cases.update(sample.tags)
+        if len(pending.scores) < self._suite.repeats:
+            self.errors += 1
+            if sample.must_pass:
+                self.must_pass_unscored.append(sample.id)
+            return
+        mean = fsum(pending.scores) / len(pending.scores)
+        row = len(self._score)
+        self._index.append(sample.index)
+        self._score.append(mean)
+        self._cluster.append(self._cluster_number(sample))
+        for tag in sample.tags:
+            self._slice_rows.setdefault(tag, array("q")).append(row)
+        if sample.must_pass and mean < 1:
+            self.must_pass_failed.append(sample.id)
+        expected = None if isinstance(sample.expected, dict | list) else sample.expected
+        self._confusion.add(pending.scores, pending.labels, expected)
+        if self._keep:
+            self.scores_by_id[sample.id] = mean
+            if sample.cluster is not None:
+                self.clusters_by_id[sample.id] = sample.cluster
+        if self.evidence_scores is not None:
+            self.evidence_scores[hashed_id(sample.id)] = (len(pending.scores), fsum(pending.scores))
+            if len(self.evidence_scores) > MAX_KEPT_CASES:
+                self.evidence_scores = None
+
+    def _cluster_number(self, sample: Sample) -> int:
+        """Its cluster's number; a case without one is its own cluster, numbered below zero."""
+        if sample.cluster is None:
+            return -1 - sample.index
+        return self._cluster_numbers.setdefault(sample.cluster, len(self._cluster_numbers))
+
+    def measured(
+        self, *, cases: int, comparison: Comparison | None, baseline_missing: str | None
+    ) -> Measured:
+        """What the gate judges. `cases` is how many the suite has."""
+        return Measured(
+            cases=cases,
+            scored=self.scored,
+            errors=self.errors,
+            estimate=self._estimate(),
+            must_pass_failed=sorted(self.must_pass_failed),
+            must_pass_unscored=sorted(self.must_pass_unscored),
+            slices={tag: self._slice(tag) for tag in sorted({*self._slice_cases, *self._suite.gate.slices})},
+            latency_p50_ms=self.latency_ms()["p50"],
+            latency_p95_ms=self.latency_ms()["p95"],
+            mean_cost_usd=self._mean_cost(),
+            metrics={name: self._confusion.value(metric) for name, metric in self._floors.items()},
+            comparison=comparison,
+            baseline_missing=baseline_missing,
+        )
+
+    def score(self) -> float | None:
+        """The primary metric over the scored cases."""
+        return self._confusion.value(self._primary) if self.scored else None
+
+    def metrics(self) -> dict[str, float | None]:
+        """The primary metric and those that the suite asks for, by name."""
+        named = {self._suite.primary: self._primary, **{m.name: m for m in self._metrics}, **self._floors}
+        return {name: self._confusion.value(metric) for name, metric in named.items()}
+
+    def latency_ms(self) -> dict[str, float | None]:
+        """`p50` and `p95` by nearest rank, over every answer whose latency is known."""
+        ordered = sorted(self._latency_ms)
+        return {name: _nearest_rank(ordered, share) for name, share in (("p50", 0.5), ("p95", 0.95))}
+
+    def tokens(self) -> dict[str, int | None]:
+        """Sums of input and output tokens; None where no answer says."""
+        return {"in": self._input_tokens, "out": self._output_tokens}
+
+    def _mean_cost(self) -> float | None:
+        """USD a case. None unless every scored answer has a cost."""
+        known = len(self._cost_usd)
+        if not self.scored or known < self.scored * self._suite.repeats:
+            return None
+        return fsum(self._cost_usd) / (known / self._suite.repeats)
+
+    def _in_suite_order(self, rows: Iterable[int]) -> list[int]:
+        return sorted(rows, key=self._index.__getitem__)
+
+    def _estimate(self) -> Estimate:
+        rows = self._in_suite_order(range(len(self._score)))
+        values = array("d", (self._score[row] for row in rows))
+        clusters = [self._cluster[row] for row in rows] if self._cluster_numbers else None
+        return estimate(values, clusters=clusters, value=self._primary_override())
+
+    def _primary_override(self) -> float | None:
+        """The score where it is no mean of cases (F1, pass@k): the estimate's interval is then not about it."""
+        return None if self._suite.primary == "mean" else self.score()
+
+    def _slice(self, tag: str) -> SliceMeasured:
+        rows = self._slice_rows.get(tag, array("q"))
+        values = array("d", (self._score[row] for row in self._in_suite_order(rows)))
+        return SliceMeasured(self._slice_cases[tag], len(values), estimate(values, clusters=None))
+
+
+def _nearest_rank(ordered: list[float], share: float) -> float | None:
+    if not ordered:
+        return None
+    rank = max(1, -(-int(len(ordered) * share * 1000) // 1000))
+    return round(ordered[min(rank, len(ordered)) - 1], 3)

@@ -1,0 +1,215 @@
+"""Answers kept on disk: each is committed as it arrives, so that a killed run repeats only what was in flight.
+
+Headers and keys are never part of it: a row is the hash of a request, and the answer. The file is a cache and nothing
+else. Whatever is wrong with it costs requests, and a warning; it never costs a run.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sqlite3
+from dataclasses import fields
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any
+
+from evalkit.errors import Location, Problem
+from evalkit.evals.case import Answer, ToolCall
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+__all__ = ["AnswerCache", "cache_key"]
+
+SCHEMA_VERSION = 1
+_APPLICATION_ID = 0x65766B74  # "evkt": tells our files from other SQLite databases
+_KEY_VERSION = 1  # raised when the same request may be put to the provider in another way
+_BUSY_TIMEOUT_S = 10.0
+_ROW_OVERHEAD_BYTES = 160  # the key, its place in the index, the row's header
+_BROKEN = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+
+_SCHEMA = f"""
+BEGIN IMMEDIATE;
+CREATE TABLE IF NOT EXISTS answers (key TEXT PRIMARY KEY, answer TEXT NOT NULL);
+PRAGMA application_id = {_APPLICATION_ID};
+PRAGMA user_version = {SCHEMA_VERSION};
+COMMIT;
+"""
+
+_NOT_KEPT = ("tool_calls", "cached", "cost_usd")  # calls are kept apart; a cost follows from today's prices
+_DEFAULTS = {f.name: f.default for f in fields(Answer) if f.name not in _NOT_KEPT}
+
+
+def cache_key(endpoint: str, body: Mapping[str, Any], repeat: int) -> str:
+    """64 hex digits: sha256 over where the request goes, the whole request (in any key order), and the repeat."""
+    whole = json.dumps(
+        [_KEY_VERSION, endpoint, body, repeat],
+        sort_keys=True,
+        separators=(",", ":"),
+        ensure_ascii=False,
+        default=str,
+    )
+    return sha256(whole.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+class AnswerCache:
+    """One SQLite file. Any number of processes may use it at once; one object belongs to one thread.
+
+    It can be killed at any moment: the write-ahead log is handed to the operating system with every answer. (It is not
+    synced to the disk each time: a power cut may lose the newest answers, and only those.)
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Open or create the file. A file that is no answer cache is moved aside, never overwritten."""
+        self.path = path
+        self.problems: list[Problem] = []
+        """Warnings: what went wrong with the file, and what that means for the run."""
+        self._connection: sqlite3.Connection | None = None
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._connection = self._connect()
+        except (_Foreign, sqlite3.DatabaseError) as error:
+            self._recover(error)
+        except OSError as error:
+            self._give_up(error.strerror or str(error))
+
+    def close(self) -> None:
+        """Close the file. Nothing is lost without it."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def __enter__(self) -> AnswerCache:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def key(self, endpoint: str, body: Mapping[str, Any], repeat: int) -> str:
+        """See `cache_key`."""
+        return cache_key(endpoint, body, repeat)
+
+    def get(self, key: str) -> Answer | None:
+        """The answer kept under this key, with `cached` set, or None."""
+        if self._connection is None:
+            return None
+        try:
+            row = self._connection.execute("SELECT answer FROM answers WHERE key = ?", (key,)).fetchone()
+        except sqlite3.DatabaseError as error:
+            self._recover(error)
+            return None
+        if row is None:
+            return None
+        try:
+            return _read(row[0])
+        except (ValueError, TypeError, LookupError, RecursionError):
+            return None  # not ours to read: it is asked again, and overwritten
+
+    def put(self, key: str, answer: Answer) -> None:
+        """Keep an answer; when this returns, a kill of the process no longer loses it."""
+        if self._connection is None:
+            return
+        row = (key, _write(answer))
+        try:
+            self._connection.execute("INSERT OR REPLACE INTO answers VALUES (?, ?)", row)
+        except sqlite3.DatabaseError as error:
+            self._recover(error)
+
+    def __len__(self) -> int:
+        if self._connection is None:
+            return 0
+        rows: int = self._connection.execute("SELECT count(*) FROM answers").fetchone()[0]
+        return rows
+
+    def evict(self, max_bytes: int) -> int:
+        """Remove the oldest answers until the rest takes at most `max_bytes`; how many were removed."""
+        if self._connection is None:
+            return 0
+        newest_first = self._connection.execute(
+            "SELECT rowid, length(CAST(answer AS BLOB)) FROM answers ORDER BY rowid DESC"
+        )
+        size = 0
+        for rowid, length in newest_first:
+            size += length + _ROW_OVERHEAD_BYTES
+            if size > max_bytes:
+                break
+        else:
+            return 0
+        newest_first.close()
+        removed = self._connection.execute("DELETE FROM answers WHERE rowid <= ?", (rowid,)).rowcount
+        self._connection.execute("VACUUM")
+        self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        return removed
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(self.path, timeout=_BUSY_TIMEOUT_S, isolation_level=None)
+        try:
+            # In this order: where another process has just made the table, it has set its marks too.
+            tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+            found = (
+                connection.execute("PRAGMA application_id").fetchone()[0],
+                connection.execute("PRAGMA user_version").fetchone()[0],
+            )
+            if tables and found != (_APPLICATION_ID, SCHEMA_VERSION):
+                ours = found[0] == _APPLICATION_ID
+                raise _Foreign("written by another version of evalkit" if ours else "not an answer cache")
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = NORMAL")
+            if not tables:
+                connection.executescript(_SCHEMA)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _recover(self, error: Exception) -> None:
+        """Move a broken or foreign file aside and begin a new one; where the trouble is another, do without."""
+        if not isinstance(error, _Foreign) and getattr(error, "sqlite_errorcode", None) not in _BROKEN:
+            self._give_up(str(error))
+            return
+        self.close()
+        aside = self._move_aside()
+        what = str(error) if isinstance(error, _Foreign) else f"damaged ({error})"
+        message = f"the answer cache is {what}; it was moved to {aside.name}, and a new one begun"
+        hint = "delete that file if you do not need it"
+        self.problems.append(Problem("EK508", message, Location(str(self.path)), hint, "warning"))
+        try:
+            self._connection = self._connect()
+        except (_Foreign, sqlite3.DatabaseError) as again:
+            self._give_up(str(again))
+
+    def _move_aside(self) -> Path:
+        number = 1
+        while (aside := self.path.with_name(f"{self.path.name}.aside-{number}")).exists():
+            number += 1
+        for suffix in ("", "-wal", "-shm"):
+            with contextlib.suppress(FileNotFoundError):  # another process was faster
+                os.replace(f"{self.path}{suffix}", f"{aside}{suffix}")
+        return aside
+
+    def _give_up(self, reason: str) -> None:
+        self.close()
+        message = f"the answer cache cannot be used ({reason}); this run neither reads nor keeps answers"
+        hint = "make the file writable; `--cache off` runs without it and without this warning"
+        self.problems.append(Problem("EK509", message, Location(str(self.path)), hint, "warning"))
+
+
+class _Foreign(Exception):
+    pass
+
+
+def _write(answer: Answer) -> str:
+    kept = {name: value for name, default in _DEFAULTS.items() if (value := getattr(answer, name)) != default}
+    if not answer.extra:
+        kept.pop("extra", None)
+    if answer.tool_calls:
+        kept["tool_calls"] = [[call.name, call.arguments] for call in answer.tool_calls]
+    return json.dumps(kept, separators=(",", ":"), default=str)
+
+
+def _read(text: str) -> Answer:
+    kept = json.loads(text)
+    calls = tuple(ToolCall(name, arguments) for name, arguments in kept.pop("tool_calls", ()))
+    return Answer(**kept, tool_calls=calls, cached=True)

@@ -1,0 +1,385 @@
+"""Run a plan: ask for every case, score what comes back, write each sample as it arrives, judge at the end."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+from evalkit import __version__
+from evalkit.evals.aggregate import Aggregate
+from evalkit.evals.cases import iter_cases
+from evalkit.evals.engine import Answered, EngineOptions, Failed, Job, Unscored, answer_all
+from evalkit.evals.gate import compare, judge
+from evalkit.evals.limits import SystemClock
+from evalkit.evals.prices import cost_usd
+from evalkit.evals.providers.base import Request
+from evalkit.evals.record import RunRecord, SliceRecord
+from evalkit.evals.scoring import failed_sample, score_answer, unscored_sample
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+    from typing import TextIO
+
+    from evalkit.evals.cache import AnswerCache
+    from evalkit.evals.case import Answer, Case
+    from evalkit.evals.engine import Outcome
+    from evalkit.evals.gate import Comparison, Judgement
+    from evalkit.evals.plan import Plan
+    from evalkit.evals.providers.base import Provider
+    from evalkit.evals.providers.replay import Recording
+    from evalkit.evals.record import Sample, Source
+
+__all__ = ["Progress", "RunOptions", "RunResult", "Shard", "evaluate"]
+
+
+class Progress(Protocol):
+    """What follows a run while it goes on."""
+
+    def start(self, total: int | None, title: str) -> None:
+        """A run begins; `total` answers are expected."""
+
+    def update(
+        self,
+        done: int,
+        *,
+        cached: int = 0,
+        score_sum: float = 0.0,
+        scored: int = 0,
+        errors: int = 0,
+        spent_usd: float | None = None,
+    ) -> None:
+        """Totals since `start`."""
+
+    def finish(self) -> None:
+        """The run is over, however it ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """Part `index` of `count`, from 1: the cases whose position leaves `index - 1` over `count`."""
+
+    index: int
+    count: int
+
+    def __str__(self) -> str:
+        return f"{self.index}/{self.count}"
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """How a run is made. None of it is part of a digest, but `limit` and `shard` leave cases out."""
+
+    run_id: str
+    started_at: str
+    output_dir: Path
+    source: Source
+    concurrency: int = 16
+    cache_mode: str = "reuse"
+    max_cost_usd: float | None = None
+    limit: int | None = None
+    shard: Shard | None = None
+
+
+@dataclass(slots=True)
+class RunResult:
+    """A finished, stopped or interrupted run."""
+
+    record: RunRecord
+    aggregate: Aggregate
+    stopped: str | None = None
+    """`budget`, `interrupted`, `unreachable`; None when every case was asked."""
+    notes: list[str] = field(default_factory=list)
+
+
+async def evaluate(
+    plan: Plan,
+    options: RunOptions,
+    *,
+    provider: Provider | None,
+    recording: Recording | None,
+    cache: AnswerCache | None,
+    progress: Progress,
+    stop: asyncio.Event,
+    baseline: RunResult | None = None,
+    baseline_missing: str | None = None,
+    keep_scores: bool = False,
+) -> RunResult:
+    """One run of one plan. Samples are on disk as they arrive; the caller writes `run.json` and the reports.
+
+    Args:
+        plan: validated; nothing in a file can stop the run any more.
+        options: where to, how fast, how much.
+        provider: who is asked; None with a recording.
+        recording: answers that were made before; None with a provider.
+        cache: answers that were bought before, and where new ones are kept.
+        progress: told now and then.
+        stop: set it to end the run soon and keep what is done.
+        baseline: a run of the baseline with `keep_scores`, to compare with case by case.
+        baseline_missing: why there is no comparison although the gate asks for one.
+        keep_scores: keep the score of each case by id, because the gate compares, or this run is the baseline.
+
+    Raises:
+        ProviderError: the provider could not be used at all.
+        UsageError: it refused the key, or does not know the model.
+    """
+    run = _Run(plan, options, progress, keep_scores=keep_scores or baseline is not None)
+    options.output_dir.mkdir(parents=True, exist_ok=True)
+    clock = SystemClock()
+    began = clock.monotonic()
+    title = f"{plan.entry} on {plan.suite.ref}"
+    progress.start(run.asked * plan.suite.suite.repeats, title)
+    try:
+        with (options.output_dir / "samples.jsonl").open("w", encoding="utf-8") as file:
+            run.file = file
+            if recording is not None:
+                await run.replay(recording, stop)
+            elif provider is not None:
+                await run.ask(provider, cache, clock, stop)
+    finally:
+        progress.finish()
+    comparison = _comparison(run.aggregate, baseline)
+    record = run.record(clock.monotonic() - began, comparison, baseline_missing, baseline)
+    return RunResult(record, run.aggregate, run.stopped)
+
+
+class _Run:
+    """The state of one run between its first case and its record."""
+
+    def __init__(self, plan: Plan, options: RunOptions, progress: Progress, *, keep_scores: bool) -> None:
+        self.plan = plan
+        self.options = options
+        self.progress = progress
+        self.aggregate = Aggregate(plan.suite.suite, keep_scores=keep_scores)
+        self.asked = _asked(plan.cases.count, options)
+        self.file: TextIO
+        self.stopped: str | None = None
+        self.done = 0
+        self._score_sum = 0.0
+        self._scored = 0
+        self._errors = 0
+
+    def cases(self) -> Iterator[Case]:
+        """The cases of this run: the suite's, or a shard or the first few of them."""
+        shard, taken = self.options.shard, 0
+        for case, _ in iter_cases(self.plan.suite, self.plan.cases_display):
+            if case is None or (shard and case.index % shard.count != shard.index - 1):
+                continue
+            if self.options.limit is not None and taken >= self.options.limit:
+                return
+            taken += 1
+            yield case
+
+    def jobs(self) -> Iterator[Job]:
+        """One job a case and repeat, made when a worker asks for it."""
+        config, repeats = self.plan.config, self.plan.suite.suite.repeats
+        for case in self.cases():
+            request = Request(config.request(case.vars), config.bind(case.vars), case.id)
+            for repeat in range(repeats):
+                yield Job(case, repeat, request)
+
+    async def ask(
+        self, provider: Provider, cache: AnswerCache | None, clock: SystemClock, stop: asyncio.Event
+    ) -> None:
+        declared = self.plan.provider
+        stats = await answer_all(
+            self.jobs(),
+            provider,
+            options=EngineOptions(
+                concurrency=min(self.options.concurrency, declared.concurrency or self.options.concurrency),
+                timeout_s=declared.timeout_s,
+                max_attempts=declared.max_attempts,
+                rpm=declared.requests_per_minute,
+                tpm=declared.tokens_per_minute,
+                max_cost_usd=self.options.max_cost_usd,
+            ),
+            cache=cache,
+            cache_mode=self.options.cache_mode,  # type: ignore[arg-type]  # checked by the command line
+            price=self._cost,
+            on_result=self._take_outcome,
+            stop=stop,
+            clock=clock,
+            rng=random.Random(),  # noqa: S311 - jitter of retries, no secret
+        )
+        self.stopped = stats.stopped
+
+    async def replay(self, recording: Recording, stop: asyncio.Event) -> None:
+        repeats = self.plan.suite.suite.repeats
+        for case in self.cases():
+            if stop.is_set():
+                self.stopped = "interrupted"
+                return
+            for repeat in range(repeats):
+                answer = recording.answer(case.id, repeat)
+                if answer is None:
+                    message = "the recording has no answer for this case"
+                    self._take(unscored_sample(case, repeat, "missing", message))
+                else:
+                    self._take(score_answer(case, repeat, answer, self.plan.suite.scorers))
+            if case.index % 256 == 0:
+                await asyncio.sleep(0)  # let Ctrl-C in
+
+    def _cost(self, answer: Answer) -> float | None:
+        if self.plan.price is None:
+            return answer.cost_usd
+        return cost_usd(self.plan.price, answer.input_tokens, answer.output_tokens)
+
+    def _take_outcome(self, job: Job, outcome: Outcome) -> None:
+        scorers = self.plan.suite.scorers
+        match outcome:
+            case Answered(answer):
+                if answer.cost_usd is None:
+                    answer.cost_usd = self._cost(answer)
+                self._take(score_answer(job.case, job.repeat, answer, scorers))
+            case Failed(kind, message):
+                self._take(failed_sample(job.case, job.repeat, kind, message, scorers))
+            case Unscored():
+                self._take(unscored_sample(job.case, job.repeat, outcome.type, outcome.message))
+
+    def _take(self, sample: Sample) -> None:
+        self.file.write(sample.to_json() + "\n")
+        self.aggregate.add(sample)
+        self.done += 1
+        if sample.score is None:
+            self._errors += 1
+        else:
+            self._scored += 1
+            self._score_sum += sample.score
+        self.progress.update(
+            self.done,
+            cached=self.aggregate.cached,
+            score_sum=self._score_sum,
+            scored=self._scored,
+            errors=self._errors,
+            spent_usd=self.aggregate.spent_usd,
+        )
+
+    def record(
+        self,
+        duration_s: float,
+        comparison: Comparison | None,
+        baseline_missing: str | None,
+        baseline: RunResult | None,
+    ) -> RunRecord:
+        plan, total = self.plan, self.aggregate
+        rules = plan.suite.suite.gate
+        measured = total.measured(cases=self.asked, comparison=comparison, baseline_missing=baseline_missing)
+        judgement = judge(rules, measured)
+        estimate = measured.estimate
+        bounds = (estimate.low, estimate.high)
+        score = total.score()
+        return RunRecord(
+            run_id=self.options.run_id,
+            entry=plan.entry.name,
+            version=plan.entry.version,
+            suite=str(plan.suite.ref),
+            generation_digest=plan.config.digest,
+            suite_digest=plan.suite_digest,
+            measurement_digest=plan.measurement_digest,
+            score=score,
+            ci95=None if bounds[0] is None or bounds[1] is None else (bounds[0], bounds[1]),
+            cases=self.asked,
+            scored=total.scored,
+            errors=total.errors,
+            verdict=self._verdict(judgement),
+            reasons=self._reasons(judgement),
+            metrics=total.metrics(),
+            slices=_slices(judgement, measured),
+            baseline=_baseline(baseline, comparison),
+            latency_ms=total.latency_ms(),
+            tokens=total.tokens(),
+            cost_usd=total.spent_usd,
+            cached=total.cached,
+            served_models=sorted(total.served_models),
+            source=self.options.source,
+            output_dir=str(self.options.output_dir),
+            model=plan.config.model or "",
+            provider=plan.provider_name,
+            primary=plan.suite.suite.primary,
+            repeats=plan.suite.suite.repeats,
+            gate=rules.model_dump(mode="json", exclude_unset=True),
+            candidate_failures=total.candidate_failures,
+            not_extracted=total.not_extracted,
+            notes=self._notes(),
+            started_at=self.options.started_at,
+            duration_s=round(duration_s, 3),
+            evalkit_version=__version__,
+            shard=str(self.options.shard) if self.options.shard else None,
+        )
+
+    def _verdict(self, judgement: Judgement) -> Any:
+        """A run that did not ask everything decides nothing, whatever the part that it asked says."""
+        return "inconclusive" if self.stopped or self.options.shard else judgement.verdict
+
+    def _reasons(self, judgement: Judgement) -> list[str]:
+        first = {
+            "interrupted": f"Interrupted after {self.aggregate.cases:,} of {self.asked:,} cases; "
+            "the same command goes on from there.",
+            "budget": f"The budget of ${self.options.max_cost_usd} was reached: {self.aggregate.errors:,} of "
+            f"{self.asked:,} cases were not asked.",
+            "unreachable": f"The provider stopped answering: {self.aggregate.errors:,} of {self.asked:,} cases "
+            "were not answered.",
+        }.get(self.stopped or "")
+        if self.options.shard:
+            first = f"Shard {self.options.shard}: a part is merged with the others before it is judged."
+        return [first, *judgement.reasons] if first else list(judgement.reasons)
+
+    def _notes(self) -> list[str]:
+        notes: list[str] = []
+        asked = self.plan.config.model
+        others = [model for model in sorted(self.aggregate.served_models) if model != asked]
+        if asked and others:
+            notes.append(f"The provider answered with {', '.join(others)}, not with {asked}.")
+        for kind, count in self.aggregate.error_types.most_common():
+            message = self.aggregate.first_errors[kind]
+            notes.append(f"{count:,} times {kind.replace('_', ' ')}: {message}")
+        if self.options.limit is not None and self.asked < self.plan.cases.count:
+            notes.append(
+                f"Only the first {self.asked:,} of {self.plan.cases.count:,} cases were asked (--limit)."
+            )
+        return notes
+
+
+def _asked(count: int, options: RunOptions) -> int:
+    if options.shard:
+        count = len(range(options.shard.index - 1, count, options.shard.count))
+    return count if options.limit is None else min(count, options.limit)
+
+
+def _comparison(candidate: Aggregate, baseline: RunResult | None) -> Comparison | None:
+    if baseline is None:
+        return None
+    clusters = candidate.clusters_by_id or None
+    return compare(candidate.scores_by_id, baseline.aggregate.scores_by_id, clusters)
+
+
+def _baseline(baseline: RunResult | None, comparison: Comparison | None) -> dict[str, Any] | None:
+    if baseline is None or comparison is None:
+        return None
+    record = baseline.record
+    return {
+        "entry": record.entry,
+        "version": record.version,
+        "generation_digest": record.generation_digest,
+        "score": record.score,
+        "ci95": record.ci95,
+        **comparison.to_dict(),
+    }
+
+
+def _slices(judgement: Judgement, measured: Any) -> dict[str, SliceRecord]:
+    slices: dict[str, SliceRecord] = {}
+    for tag, one in measured.slices.items():
+        low, high = one.estimate.low, one.estimate.high
+        judged = judgement.slices.get(tag)
+        slices[tag] = SliceRecord(
+            cases=one.cases,
+            scored=one.scored,
+            score=one.estimate.mean,
+            ci95=None if low is None or high is None else (low, high),
+            floor=judged.floor if judged else None,
+            verdict=judged.verdict if judged else None,
+        )
+    return slices

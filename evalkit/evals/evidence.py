@@ -1,0 +1,225 @@
+"""The evidence file of one (entry, suite): the committed record of its runs.
+
+`registry/evidence/support-triage/v14/triage-eval@v4.json` holds no model output: per case only a hash of its id, how
+often it was scored and the sum of the scores. Runs are added, never replaced.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import Field, ValidationError
+
+from evalkit.errors import Location, Problem, SchemaError
+from evalkit.registry.atomic import locked, write_bytes
+from evalkit.registry.schema.base import Name, RefText, Strict, Version
+from evalkit.runtime.digest import digest
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from evalkit.runtime.refs import Ref
+
+__all__ = ["MAX_BYTES", "Evidence", "EvidenceRun", "add_run", "evidence_path", "hashed_id", "read_evidence"]
+
+MAX_BYTES = 256 * 1024
+Digest = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
+Share = Annotated[float, Field(ge=0, le=1, strict=False)]
+
+
+class EvidenceRun(Strict):
+    """One run, as far as a verdict on several of them needs it."""
+
+    run_id: str
+    created: str
+    """UTC, ISO 8601."""
+    source: Literal["ci", "local", "replay"]
+    """Only `ci` promotes."""
+    generation_digest: Digest
+    suite_digest: Digest
+    measurement_digest: Digest
+    baseline_digest: Digest | None = None
+    verdict: Literal["pass", "fail", "inconclusive"]
+    score: Share | None
+    ci95: Annotated[list[Share], Field(min_length=2, max_length=2)] | None
+    primary: str
+    cases: Annotated[int, Field(ge=0)]
+    scored: Annotated[int, Field(ge=0)]
+    errors: Annotated[int, Field(ge=0)]
+    cached: Annotated[int, Field(ge=0)]
+    repeats: Annotated[int, Field(ge=1)]
+    metrics: dict[str, float | None] = Field(default_factory=dict)
+    slices: dict[str, Any] = Field(default_factory=dict)
+    latency_ms: dict[str, float | None] = Field(default_factory=dict)
+    tokens: dict[str, int | None] = Field(default_factory=dict)
+    cost_usd: float | None = None
+    served_models: list[str] = Field(default_factory=list)
+    evalkit_version: str
+    scores: dict[str, tuple[int, float]] | None = None
+    """By hashed case id: how many repeats were scored, and the sum. None where it would not fit."""
+
+    def fingerprint(self) -> str:
+        """What was measured, without when: two runs that share it and asked nothing new are one run."""
+        kept = (
+            "source",
+            "generation_digest",
+            "measurement_digest",
+            "score",
+            "cases",
+            "scored",
+            "errors",
+            "scores",
+        )
+        return digest(
+            {key: getattr(self, key) for key in kept if key != "scores"} | {"scores": self._scores()}
+        )
+
+    def _scores(self) -> dict[str, list[float]] | None:
+        return {key: list(value) for key, value in self.scores.items()} if self.scores is not None else None
+
+    @property
+    def asked_nothing(self) -> bool:
+        """Every answer came from the cache or a recording: no new evidence."""
+        return self.source == "replay" or self.cached >= self.scored * self.repeats
+
+
+class Evidence(Strict):
+    """The runs of one entry against one suite, oldest first."""
+
+    schema_version: Literal[1] = 1
+    entry: Name
+    version: Version
+    suite: RefText
+    runs: list[EvidenceRun] = Field(default_factory=list)
+
+    def to_bytes(self) -> bytes:
+        """Stable, readable JSON: a line a run and a line a field, so that a diff shows what was added."""
+        data = self.model_dump(mode="json", exclude_none=True)
+        runs = [_block(run, indent=2) for run in data.pop("runs")]
+        head = _block(data, indent=0).removesuffix("\n}")
+        listed = ",\n".join(runs)
+        return f'{head},\n "runs": [\n{listed}\n ]\n}}\n'.encode()
+
+    @property
+    def digest(self) -> str:
+        """What the entry's `eval.evidence` says."""
+        return digest(self.model_dump(mode="json", exclude_none=True))
+
+    def pooled_score(self, run: EvidenceRun) -> float | None:
+        """The score over every run of the same config and measurement: per case first, then over cases.
+
+        None where a run's per-case scores are not kept, or the primary metric is no mean.
+        """
+        runs = [r for r in self.runs if _same(r, run)]
+        if run.primary != "mean" or any(r.scores is None for r in runs):
+            return None
+        counts: dict[str, tuple[int, float]] = {}
+        for one in runs:
+            for key, (count, total) in (one.scores or {}).items():
+                before = counts.get(key, (0, 0.0))
+                counts[key] = (before[0] + count, before[1] + total)
+        means = [total / count for count, total in counts.values() if count]
+        return sum(means) / len(means) if means else None
+
+
+def _same(one: EvidenceRun, other: EvidenceRun) -> bool:
+    return (one.generation_digest, one.measurement_digest) == (
+        other.generation_digest,
+        other.measurement_digest,
+    )
+
+
+def hashed_id(case_id: str) -> str:
+    """16 hex digits: enough to tell the cases of a suite apart, and no text of anybody."""
+    return hashlib.sha256(case_id.encode()).hexdigest()[:16]
+
+
+def evidence_path(root: Path, entry: Ref, suite: Ref) -> Path:
+    """Where the evidence of an entry and a suite is kept."""
+    return root / "registry" / "evidence" / entry.name / f"v{entry.version}" / f"{suite}.json"
+
+
+def read_evidence(path: Path, display: str) -> Evidence | None:
+    """The file, or None where there is none.
+
+    Raises:
+        SchemaError: EK208, not an evidence file that evalkit wrote.
+    """
+    hint = "evidence is written by evalkit run --write-back; restore the file from git"
+    try:
+        raw = path.read_bytes()
+    except FileNotFoundError:
+        return None
+    if len(raw) > MAX_BYTES:
+        message = f"the file has {len(raw):,} bytes; evidence has at most {MAX_BYTES:,}"
+        raise SchemaError(Problem("EK208", message, Location(display, 1, 1), hint))
+    try:
+        return Evidence.model_validate_json(raw, strict=False)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        if first["type"] == "json_invalid":
+            try:
+                json.loads(raw)
+            except ValueError as broken:
+                place = Location(display, getattr(broken, "lineno", 1), getattr(broken, "colno", 1))
+                raise SchemaError(Problem("EK208", f"not valid JSON: {broken}", place, hint)) from None
+        where = ".".join(map(str, first["loc"]))
+        problem = Problem("EK208", f"{where}: {first['msg']}", Location(display, 1, 1), hint)
+        raise SchemaError(problem) from None
+
+
+def add_run(
+    path: Path, run: EvidenceRun, *, entry: Ref, suite: Ref, lock_dir: Path, display: str
+) -> Evidence:
+    """Add one run under a lock. A run that asked nothing new and measured the same is not added again.
+
+    Raises:
+        SchemaError: the file is broken; it is left as it is.
+    """
+    with locked(path, lock_dir):
+        evidence = read_evidence(path, display) or Evidence(
+            entry=entry.name, version=entry.version, suite=str(suite)
+        )
+        if any(r.run_id == run.run_id for r in evidence.runs) or _adds_nothing(run, evidence.runs):
+            return evidence
+        grown = _fitting(evidence, run)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_bytes(path, grown.to_bytes())
+        return grown
+
+
+def _adds_nothing(run: EvidenceRun, runs: list[EvidenceRun]) -> bool:
+    if not run.asked_nothing:
+        return False
+    print_of = run.fingerprint()
+    # A cached run repeats what a fresh one measured: the source and the count of cached answers differ, no more.
+    return any(_same(r, run) and r.source == run.source and r.fingerprint() == print_of for r in runs)
+
+
+def _fitting(evidence: Evidence, run: EvidenceRun) -> Evidence:
+    """The evidence with the run; where that is over the limit, per-case scores go, the oldest run's first."""
+    runs = [*evidence.runs, run]
+    grown = evidence.model_copy(update={"runs": runs})
+    for index, old in enumerate(runs):
+        if len(grown.to_bytes()) <= MAX_BYTES:
+            break
+        runs[index] = old.model_copy(update={"scores": None})
+        grown = evidence.model_copy(update={"runs": list(runs)})
+    return grown
+
+
+def _block(data: Mapping[str, Any], indent: int) -> str:
+    """A JSON object with a line a key; values are compact, so that per-case scores take one line."""
+    pad = " " * indent
+    lines = (
+        f"{pad} {json.dumps(key)}: {json.dumps(value, ensure_ascii=False)}" for key, value in data.items()
+    )
+    return f"{pad}{{\n" + ",\n".join(lines) + f"\n{pad}}}"
+
+
+def per_case(totals: Mapping[str, tuple[int, float]]) -> dict[str, tuple[int, float]]:
+    """Per-case counts and sums by hashed id, in a stable order."""
+    return {key: totals[key] for key in sorted(totals)}

@@ -1,0 +1,148 @@
+"""Answers from a recording: JSONL lines `{"id", "output"}` or `{"id", "tool_calls"}`. Nothing is called.
+
+A `samples.jsonl` of an earlier run is such a recording.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from evalkit.errors import ConfigError, Location, Problem
+from evalkit.evals.case import Answer, ToolCall
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from typing import BinaryIO
+
+__all__ = ["Recording"]
+
+MAX_PROBLEMS = 1000
+
+
+class Recording:
+    """A recording, validated when it is opened; answers are read from disk as they are asked for.
+
+    Raises:
+        ConfigError: EK507, with every bad line.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.generation_digest: str | None = None
+        """The one digest that every line carries; None when none does."""
+        self._offsets: dict[str, list[int]] = {}
+        problems = self._index()
+        if problems:
+            raise ConfigError(problems)
+        self._file: BinaryIO = path.open("rb")
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+    def __contains__(self, case_id: str) -> bool:
+        return case_id in self._offsets
+
+    def __len__(self) -> int:
+        return len(self._offsets)
+
+    def answer(self, case_id: str, repeat: int) -> Answer | None:
+        """The recorded answer, or None where the recording has none for this case and repeat."""
+        offsets = self._offsets.get(case_id, ())
+        if repeat >= len(offsets):
+            return None
+        self._file.seek(offsets[repeat])
+        return _answer(json.loads(self._file.readline()))
+
+    def _index(self) -> list[Problem]:
+        problems: list[Problem] = []
+        digests: set[str | None] = set()
+        display = str(self.path)
+        try:
+            file = self.path.open("rb")
+        except OSError as error:
+            return [Problem("EK507", f"cannot be read: {error.strerror}", Location(display))]
+        with file:
+            offset = 0
+            for number, line in enumerate(file, 1):
+                start, offset = offset, offset + len(line)
+                if not line.strip():
+                    continue
+                row = _parse(line, Location(display, number, 1))
+                if isinstance(row, Problem):
+                    problems.append(row)
+                    if len(problems) >= MAX_PROBLEMS:
+                        break
+                    continue
+                digests.add(row.get("generation_digest"))
+                self._offsets.setdefault(str(row["id"]), []).append(start)
+        if not problems and not self._offsets:
+            problems.append(Problem("EK507", "the recording is empty", Location(display)))
+        if len(digests) == 1:
+            self.generation_digest = digests.pop()
+        elif len(digests) > 1:
+            message = "the lines were made with different generation digests"
+            problems.append(Problem("EK507", message, Location(display)))
+        return problems
+
+
+def _parse(line: bytes, location: Location) -> dict[str, Any] | Problem:
+    try:
+        row = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        message = getattr(error, "msg", None) or str(error)
+        column = getattr(error, "colno", 1)
+        return Problem("EK507", f"not valid JSON: {message}", Location(location.path, location.line, column))
+    hint = 'a line is {"id": "case-1", "output": "the answer"}'
+    if not isinstance(row, dict):
+        return Problem("EK507", "a recorded answer is a mapping", location, hint)
+    if not isinstance(row.get("id"), str | int) or isinstance(row.get("id"), bool):
+        return Problem("EK507", "the recorded answer has no 'id'", location, hint)
+    if "output" not in row and "tool_calls" not in row:
+        return Problem("EK507", "neither 'output' nor 'tool_calls' is there", location, hint)
+    if not isinstance(row.get("output"), str | None):
+        return Problem("EK507", "'output' is text; write other data as JSON text", location, hint)
+    calls = row.get("tool_calls")
+    if calls is not None and not (isinstance(calls, list) and all(_call(call) for call in calls)):
+        hint = '"tool_calls": [{"name": "f", "arguments": {"a": 1}}]'
+        return Problem("EK507", "'tool_calls' is a list of calls with name and arguments", location, hint)
+    return row
+
+
+def _answer(row: dict[str, Any]) -> Answer:
+    tokens = row.get("tokens") or {}
+    return Answer(
+        output=row.get("output"),
+        tool_calls=tuple(call for raw in row.get("tool_calls") or () if (call := _call(raw))),
+        finish_reason=row.get("finish_reason"),
+        served_model=row.get("served_model"),
+        latency_ms=row.get("latency_ms"),
+        input_tokens=tokens.get("in"),
+        output_tokens=tokens.get("out"),
+        cost_usd=row.get("cost_usd"),
+    )
+
+
+def _call(raw: Any) -> ToolCall | None:
+    """`{name, arguments}`, the chat API's `{function: {name, arguments}}`, or `{name: {arguments}}`."""
+    if not isinstance(raw, dict):
+        return None
+    if isinstance(raw.get("function"), dict):
+        raw = raw["function"]
+    if isinstance(raw.get("name"), str) and (set(raw) & {"arguments", "args", "parameters"} or len(raw) == 1):
+        arguments = raw.get("arguments", raw.get("args", raw.get("parameters", {})))
+        return ToolCall(raw["name"], _parsed(arguments))
+    if len(raw) == 1:
+        name, arguments = next(iter(raw.items()))
+        return ToolCall(str(name), _parsed(arguments))
+    return None
+
+
+def _parsed(arguments: Any) -> Any:
+    if isinstance(arguments, str):
+        try:
+            return json.loads(arguments)
+        except ValueError:
+            return arguments
+    return arguments
