@@ -22,6 +22,8 @@ MAX_KEPT = 256 * 1024
 def score_answer(case: Case, repeat: int, answer: Answer, scorers: Sequence[ScorerSpec]) -> Sample:
     """Judge one answer. A scorer that cannot judge it leaves the case unscored: that is never a 0."""
     sample = _sample(case, repeat)
+    if sample.expected is None:
+        sample.expected = next((spec.expected for spec in scorers if spec.expected is not None), None)
     _describe(sample, answer)
     total = weights = 0.0
     for position, spec in enumerate(scorers):
