@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from evalkit.evals.evaluate import Shard
     from evalkit.evals.record import Source
     from evalkit.evals.session import Finished, Session
+    from evalkit.report.cases import CaseList
 
 EXIT_OF = {"pass": 0, "inconclusive": 3, "fail": 1}
 _WORST_FIRST = (1, 3, 0)
@@ -39,21 +40,16 @@ Answers are cached in .evalkit/: the same command goes on where an interrupted o
 """
 
 
-class ShardType(click.ParamType):
-    """`2/5`."""
+def read_shard(ctx: click.Context, param: click.Parameter, value: str | None) -> Shard | None:
+    """`2/5` as the second of five parts."""
+    from evalkit.evals.evaluate import Shard
 
-    name = "I/N"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Shard:
-        """Read `I/N`, from 1."""
-        from evalkit.evals.evaluate import Shard
-
-        if isinstance(value, Shard):
-            return value
-        first, _, second = str(value).partition("/")
-        if first.isdigit() and second.isdigit() and 1 <= int(first) <= int(second) <= 10_000:
-            return Shard(int(first), int(second))
-        return self.fail(f"'{value}' is not written I/N, with I from 1 to N", param, ctx)
+    if value is None:
+        return None
+    first, _, second = value.partition("/")
+    if first.isdigit() and second.isdigit() and 1 <= int(first) <= int(second) <= 10_000:
+        return Shard(int(first), int(second))
+    raise click.BadParameter(f"'{value}' is not written I/N, with I from 1 to N", ctx, param)
 
 
 @click.command(epilog=EPILOG)
@@ -66,7 +62,7 @@ class ShardType(click.ParamType):
 )
 @click.option("--baseline", metavar="B", help="Compare with this entry, case by case.")
 @click.option("--repeats", type=click.IntRange(1, 1000), metavar="K", help="Ask each case K times.")
-@click.option("--shard", type=ShardType(), help="Only this part of the cases.")
+@click.option("--shard", callback=read_shard, metavar="I/N", help="Only this part of the cases.")
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Only the first N cases.")
 @click.option("--concurrency", type=click.IntRange(1, 1024), default=16, show_default=True, metavar="N")
 @click.option(
@@ -134,10 +130,14 @@ def command(
     session = Session(project, options, os.environ, recording)
     with closing(recording) if recording else _nothing():
         planned = session.plans()
-        finished = session.run(planned, _progress(quiet=quiet), lambda done: _report(session, done))
+        outputs = project.config.artifacts.outputs or not _in_actions()
+        reports: list[CaseList] = []
+        finished = session.run(
+            planned, _progress(quiet=quiet), lambda done: reports.append(_report(done, outputs=outputs))
+        )
     if write_back:
         _write_back(session, finished)
-    _show(finished, output_format, project_config=project.config.artifacts.outputs)
+    _show(list(zip(finished, reports, strict=True)), output_format, outputs=outputs)
     if any(done.result.stopped == "interrupted" for done in finished) or len(finished) < len(planned):
         return 130
     return _exit_code(finished)
@@ -173,8 +173,8 @@ def _nothing() -> Any:
     return nullcontext()
 
 
-def _report(session: Session, done: Finished) -> None:
-    """The files beside `run.json`: for people, and for a workflow summary."""
+def _report(done: Finished, *, outputs: bool) -> CaseList:
+    """Write the files beside `run.json`: for people, and for a workflow summary."""
     from evalkit.evals.saved import load_run
     from evalkit.report.cases import collect
     from evalkit.report.html import html_report
@@ -182,9 +182,10 @@ def _report(session: Session, done: Finished) -> None:
 
     cases = collect(load_run(done.directory).samples())
     record = done.result.record
-    outputs = session.project.config.artifacts.outputs
-    (done.directory / "report.html").write_text(html_report(record, cases), encoding="utf-8")
+    with (done.directory / "report.html").open("w", encoding="utf-8") as page:
+        page.writelines(html_report(record, cases, outputs=outputs))
     (done.directory / "summary.md").write_text(summary(record, cases, outputs=outputs), encoding="utf-8")
+    return cases
 
 
 def _write_back(session: Session, finished: Sequence[Finished]) -> None:
@@ -196,42 +197,41 @@ def _write_back(session: Session, finished: Sequence[Finished]) -> None:
         if done.result.stopped:
             sys.stderr.write(f"{label}: not written back, the run is not complete\n")
             continue
-        changed = write_back(
+        written = write_back(
             session.project, done.plan, done.result, lock_dir=state_dir(session.project) / "locks"
         )
-        for path in changed:
+        for path in written.changed:
             sys.stderr.write(f"wrote {session.project.display(path)}\n")
-        if not changed:
+        if not written.changed:
             sys.stderr.write(f"{label}: nothing new to write back\n")
+        elif written.score is not None and written.runs > 1:
+            sys.stderr.write(f"{label}: score {written.score:g} over {written.runs} runs of this config\n")
 
 
-def _show(finished: Sequence[Finished], output_format: str, *, project_config: bool) -> None:
+def _show(finished: Sequence[tuple[Finished, CaseList]], output_format: str, *, outputs: bool) -> None:
     if output_format == "json":
-        records = [done.result.record.to_dict() for done in finished]
+        records = [done.result.record.to_dict() for done, _ in finished]
         print_json(records[0] if len(records) == 1 else records)
-        return
-    from evalkit.evals.saved import load_run
-    from evalkit.report.cases import collect
+    elif output_format == "junit":
+        from evalkit.evals.saved import load_run
+        from evalkit.report.junit import junit_xml
 
-    for done in finished:
-        record, saved = done.result.record, load_run(done.directory)
-        if output_format == "junit":
-            from evalkit.report.junit import junit_xml
-
-            for piece in junit_xml(record, saved.samples()):
-                click.echo(piece, nl=False)
-        elif output_format == "markdown":
+        runs = [(done.result.record, load_run(done.directory).samples) for done, _ in finished]
+        for piece in junit_xml(runs, outputs=outputs):
+            click.echo(piece, nl=False)
+    elif output_format == "markdown":
+        for done, _ in finished:
             click.echo((done.directory / "summary.md").read_text(encoding="utf-8"), nl=False)
-        else:
-            from evalkit.report.terminal import open_console, print_report
+    else:
+        from evalkit.report.terminal import open_console, print_report
 
-            shown = _relative(done.directory / "report.html")
+        for done, cases in finished:
             print_report(
                 open_console(sys.stdout),
-                record,
-                collect(saved.samples()),
-                outputs=project_config or not _in_actions(),
-                report_path=shown,
+                done.result.record,
+                cases,
+                outputs=outputs,
+                report_path=_relative(done.directory / "report.html"),
                 in_actions=_in_actions(),
             )
 

@@ -1,0 +1,132 @@
+"""`evalkit check`: is everything in this project valid?"""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from evalkit.cli.common import find_project, format_option, print_json
+from evalkit.errors import Problem, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from evalkit.evals.checks import CheckReport
+
+EPILOG = """\b
+Examples:
+  evalkit check                                everything, every problem of every file
+  evalkit check registry/prompts               the files below a folder
+  evalkit check suites/triage-eval/v4          one suite, its cases against the prompts they are asked with
+  evalkit check --format github                annotations in GitHub Actions
+  evalkit check --format json > problems.json  for a script
+
+\b
+Exit codes: 0 no errors (there may be warnings), 1 errors, 2 usage, or there is nothing to check.
+"""
+
+
+@click.command(epilog=EPILOG)
+@click.argument("paths", metavar="[PATH]...", nargs=-1, type=click.Path(path_type=Path))
+@format_option("text", "json", "github")
+@click.pass_context
+def command(ctx: click.Context, paths: tuple[Path, ...], output_format: str) -> int:
+    """Validate every file of the project, or those at and below PATH.
+
+    Each problem is shown as file:line:column, its code and how to fix it. Nothing is changed, and nobody is called.
+    The codes are explained in docs/errors.md.
+    """
+    from evalkit.evals.checks import check_project
+
+    project = find_project(ctx)
+    chosen = [Path(os.path.normpath(path.absolute())) for path in paths]
+    _refuse_unknown(chosen, project.root)
+    report = check_project(project, datetime.now(UTC).date(), chosen)
+    if not report.files and not report.problems:
+        where = ", ".join(map(str, paths)) or str(project.root)
+        hint = "entries lie in registry/entries/<name>/v1.yaml, suites in suites/<name>/v1/suite.yaml"
+        raise UsageError(Problem("EK901", f"there is nothing to check in {where}", hint=hint))
+    writers: dict[str, Callable[[CheckReport], None]] = {
+        "text": _write_text,
+        "json": _write_json,
+        "github": _write_github,
+    }
+    writers[output_format](report)
+    click.echo(_summary(report), err=True)
+    return 1 if report.errors else 0
+
+
+def _refuse_unknown(paths: list[Path], root: Path) -> None:
+    problems = []
+    for path in paths:
+        if not path.exists():
+            problems.append(Problem("EK901", f"there is no file or folder {path}"))
+        elif not path.is_relative_to(root):
+            hint = "name another project with evalkit --project DIR check"
+            problems.append(Problem("EK901", f"{path} is not in the project {root}", hint=hint))
+    if problems:
+        raise UsageError(problems)
+
+
+def _summary(report: CheckReport) -> str:
+    counted = ((report.files, "file"), (report.errors, "error"), (report.warnings, "warning"))
+    return ", ".join(f"{count:,} {noun}{'' if count == 1 else 's'}" for count, noun in counted)
+
+
+def _write_text(report: CheckReport) -> None:
+    from evalkit.report.neutral import visible
+
+    for problem in report.problems:
+        click.echo(visible(str(problem)))
+
+
+def _write_json(report: CheckReport) -> None:
+    print_json(
+        {
+            "schema_version": 1,
+            "files": report.files,
+            "errors": report.errors,
+            "warnings": report.warnings,
+            "problems": [_as_data(problem) for problem in report.problems],
+        }
+    )
+
+
+def _as_data(problem: Problem) -> dict[str, str | int | None]:
+    place = problem.location
+    return {
+        "severity": problem.severity,
+        "code": problem.code,
+        "message": problem.message,
+        "help": problem.hint,
+        "path": place.path if place else None,
+        "line": (place.line or None) if place else None,
+        "column": (place.column or None) if place else None,
+    }
+
+
+def _write_github(report: CheckReport) -> None:
+    """Workflow commands: the runner shows each beside its line, in the log and in the diff."""
+    for problem in report.problems:
+        place = problem.location
+        properties = {"title": problem.code}
+        if place:
+            properties = {"file": place.path, "line": str(place.line or 1), "col": str(place.column or 1)}
+            properties["title"] = problem.code
+        text = f"{problem.message}\nhelp: {problem.hint}" if problem.hint else problem.message
+        listed = ",".join(f"{key}={_property(value)}" for key, value in properties.items())
+        click.echo(f"::{problem.severity} {listed}::{_data(text)}")
+
+
+def _data(text: str) -> str:
+    """As the runner unescapes the text of a command."""
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _property(text: str) -> str:
+    """As the runner unescapes the value of a property."""
+    return _data(text).replace(":", "%3A").replace(",", "%2C")
