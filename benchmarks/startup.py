@@ -35,10 +35,12 @@ def cached_rerun_ms(folder: Path, cases: int) -> float:
 
     from evalkit.evals.cache import AnswerCache
     from evalkit.evals.case import Answer
+    from evalkit.evals.providers.openai import OpenAIProvider
 
     rows = [{"id": f"t{i}", "input": f"{PROMPT}ticket {i}", "target": "billing"} for i in range(cases)]
     write_project(folder, rows, "http://127.0.0.1:9")
     (folder / ".evalkit").mkdir()
+    endpoint = OpenAIProvider("mock", "http://127.0.0.1:9/v1").endpoint
     cache = AnswerCache(folder / ".evalkit" / "cache.sqlite")
     for row in rows:
         body = {
@@ -50,7 +52,7 @@ def cached_rerun_ms(folder: Path, cases: int) -> float:
         answer = Answer(
             output="billing", served_model="mock-1", latency_ms=50.0, input_tokens=40, output_tokens=2
         )
-        cache.put(cache.key("http://127.0.0.1:9/v1", body, 0), answer)
+        cache.put(cache.key(endpoint, body, 0), answer)
     cache.close()
     return best_ms(
         [sys.executable, "-c", COMMAND, "run", "triage@v1", "--suite", "triage@v1", "--quiet"], folder, 5

@@ -150,7 +150,9 @@ def main() -> None:
             server.kill()
     right = json.loads(our.output)["score"]
     floor_right = int(re.search(r"(\d+)/\d+", floor.output)[1]) / len(cases)
-    wall = (floor.wall_s - raw_startup.wall_s) / (our.wall_s - startup.wall_s)
+    asking_s = json.loads(our.output)["duration_s"]
+    wall = (floor.wall_s - raw_startup.wall_s) / asking_s
+    whole = (floor.wall_s - raw_startup.wall_s) / (our.wall_s - startup.wall_s)
     cpu = (our.cpu_s - startup.cpu_s) / (floor.cpu_s - raw_startup.cpu_s)
     print(
         f"{len(cases):,} cases, concurrency {arguments.concurrency}, {arguments.latency} ms answers, best of {arguments.rounds}"

@@ -15,11 +15,8 @@ from typing import TYPE_CHECKING
 from evalkit.evals.evidence import hashed_id
 from evalkit.evals.gate import Measured, SliceMeasured
 from evalkit.evals.metrics import MetricAccumulator, parse_metric
-from evalkit.evals.stats import Estimate, estimate
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from evalkit.evals.gate import Comparison
     from evalkit.evals.record import Sample
     from evalkit.evals.suite import Suite
@@ -48,17 +45,18 @@ class Aggregate:
         self._keep = keep_scores
         self._pending: dict[int, _Pending] = {}
         self._primary = parse_metric(suite.primary, suite.repeats)
-        self._metrics = [parse_metric(name, suite.repeats) for name in suite.metrics]
         self._floors = {name: parse_metric(name, suite.repeats) for name in suite.gate.metrics}
-        self._confusion = MetricAccumulator(suite.repeats)
-        self._index = array("q")
-        self._score = array("d")
-        self._cluster = array("q")
-        self._cluster_numbers: dict[str, int] = {}
-        self._slice_rows: dict[str, array[int]] = {}
+        self._metrics = {
+            suite.primary: self._primary,
+            **{name: parse_metric(name, suite.repeats) for name in suite.metrics},
+            **self._floors,
+        }
+        self._all = MetricAccumulator(suite.repeats)
+        self._slices: dict[str, MetricAccumulator] = {}
         self._slice_cases: Counter[str] = Counter()
         self._latency_ms = array("d")
-        self._cost_usd = array("d")
+        self._priced = 0
+        self._spent = 0.0
         self._answers = 0
         self._input_tokens: int | None = None
         self._output_tokens: int | None = None
@@ -83,7 +81,7 @@ class Aggregate:
     @property
     def scored(self) -> int:
         """Cases with a score."""
-        return len(self._score)
+        return len(self._all)
 
     @property
     def answers(self) -> int:
@@ -91,14 +89,9 @@ class Aggregate:
         return self._answers
 
     @property
-    def running_score(self) -> float | None:
-        """The mean so far: what the progress line shows."""
-        return fsum(self._score[-1000:]) / len(self._score[-1000:]) if self._score else None
-
-    @property
     def spent_usd(self) -> float | None:
         """What fresh and cached answers cost when they were made; None when no cost is known."""
-        return fsum(self._cost_usd) if self._cost_usd else None
+        return self._spent if self._priced else None
 
     def add(self, sample: Sample) -> None:
         """Take one sample. A case counts once all its repeats have come; one repeat without a score leaves it unscored."""
@@ -126,7 +119,8 @@ class Aggregate:
         if sample.latency_ms is not None:
             self._latency_ms.append(sample.latency_ms)
         if sample.cost_usd is not None:
-            self._cost_usd.append(sample.cost_usd)
+            self._priced += 1
+            self._spent += sample.cost_usd
         if sample.served_model:
             self.served_models[sample.served_model] += 1
         tokens = sample.tokens or {}
@@ -144,16 +138,15 @@ class Aggregate:
                 self.must_pass_unscored.append(sample.id)
             return
         mean = fsum(pending.scores) / len(pending.scores)
-        row = len(self._score)
-        self._index.append(sample.index)
-        self._score.append(mean)
-        self._cluster.append(self._cluster_number(sample))
+        expected = None if isinstance(sample.expected, dict | list) else sample.expected
+        labels = pending.labels if any(label is not None for label in pending.labels) else []
+        self._all.add(pending.scores, labels, expected, sample.cluster)
         for tag in sample.tags:
-            self._slice_rows.setdefault(tag, array("q")).append(row)
+            if tag not in self._slices:
+                self._slices[tag] = MetricAccumulator(self._suite.repeats)
+            self._slices[tag].add(pending.scores, labels, expected, sample.cluster)
         if sample.must_pass and mean < 1:
             self.must_pass_failed.append(sample.id)
-        expected = None if isinstance(sample.expected, dict | list) else sample.expected
-        self._confusion.add(pending.scores, pending.labels, expected)
         if self._keep:
             self.scores_by_id[sample.id] = mean
             if sample.cluster is not None:
@@ -163,12 +156,6 @@ class Aggregate:
             if len(self.evidence_scores) > MAX_KEPT_CASES:
                 self.evidence_scores = None
 
-    def _cluster_number(self, sample: Sample) -> int:
-        """Its cluster's number; a case without one is its own cluster, numbered below zero."""
-        if sample.cluster is None:
-            return -1 - sample.index
-        return self._cluster_numbers.setdefault(sample.cluster, len(self._cluster_numbers))
-
     def measured(
         self, *, cases: int, comparison: Comparison | None, baseline_missing: str | None
     ) -> Measured:
@@ -177,26 +164,26 @@ class Aggregate:
             cases=cases,
             scored=self.scored,
             errors=self.errors,
-            estimate=self._estimate(),
+            estimate=self._all.estimate(self._primary),
             must_pass_failed=sorted(self.must_pass_failed),
             must_pass_unscored=sorted(self.must_pass_unscored),
+            primary=self._suite.primary,
             slices={tag: self._slice(tag) for tag in sorted({*self._slice_cases, *self._suite.gate.slices})},
             latency_p50_ms=self.latency_ms()["p50"],
             latency_p95_ms=self.latency_ms()["p95"],
             mean_cost_usd=self._mean_cost(),
-            metrics={name: self._confusion.value(metric) for name, metric in self._floors.items()},
+            metrics={name: self._all.value(metric) for name, metric in self._floors.items()},
             comparison=comparison,
             baseline_missing=baseline_missing,
         )
 
     def score(self) -> float | None:
         """The primary metric over the scored cases."""
-        return self._confusion.value(self._primary) if self.scored else None
+        return self._all.value(self._primary) if self.scored else None
 
     def metrics(self) -> dict[str, float | None]:
         """The primary metric and those that the suite asks for, by name."""
-        named = {self._suite.primary: self._primary, **{m.name: m for m in self._metrics}, **self._floors}
-        return {name: self._confusion.value(metric) for name, metric in named.items()}
+        return {name: self._all.value(metric) for name, metric in self._metrics.items()}
 
     def latency_ms(self) -> dict[str, float | None]:
         """`p50` and `p95` by nearest rank, over every answer whose latency is known."""
@@ -209,28 +196,14 @@ class Aggregate:
 
     def _mean_cost(self) -> float | None:
         """USD a case. None unless every scored answer has a cost."""
-        known = len(self._cost_usd)
+        known = self._priced
         if not self.scored or known < self.scored * self._suite.repeats:
             return None
-        return fsum(self._cost_usd) / (known / self._suite.repeats)
-
-    def _in_suite_order(self, rows: Iterable[int]) -> list[int]:
-        return sorted(rows, key=self._index.__getitem__)
-
-    def _estimate(self) -> Estimate:
-        rows = self._in_suite_order(range(len(self._score)))
-        values = array("d", (self._score[row] for row in rows))
-        clusters = [self._cluster[row] for row in rows] if self._cluster_numbers else None
-        return estimate(values, clusters=clusters, value=self._primary_override())
-
-    def _primary_override(self) -> float | None:
-        """The score where it is no mean of cases (F1, pass@k): the estimate's interval is then not about it."""
-        return None if self._suite.primary == "mean" else self.score()
+        return self._spent / (known / self._suite.repeats)
 
     def _slice(self, tag: str) -> SliceMeasured:
-        rows = self._slice_rows.get(tag, array("q"))
-        values = array("d", (self._score[row] for row in self._in_suite_order(rows)))
-        return SliceMeasured(self._slice_cases[tag], len(values), estimate(values, clusters=None))
+        part = self._slices.get(tag) or MetricAccumulator(self._suite.repeats)
+        return SliceMeasured(self._slice_cases[tag], len(part), part.estimate(self._primary))
 
 
 def _nearest_rank(ordered: list[float], share: float) -> float | None:

@@ -8,18 +8,17 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import sqlite3
 from dataclasses import fields
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
 
 from evalkit.errors import Location, Problem
 from evalkit.evals.case import Answer, ToolCall
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
 __all__ = ["AnswerCache", "cache_key"]
 
@@ -27,6 +26,7 @@ SCHEMA_VERSION = 1
 _APPLICATION_ID = 0x65766B74  # "evkt": tells our files from other SQLite databases
 _KEY_VERSION = 1  # raised when the same request may be put to the provider in another way
 _BUSY_TIMEOUT_S = 10.0
+_CHECKPOINT_PAGES = 20_000  # 80 MB: a checkpoint waits for the disk, and every request in flight with it
 _ROW_OVERHEAD_BYTES = 160  # the key, its place in the index, the row's header
 _BROKEN = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 
@@ -38,19 +38,17 @@ PRAGMA user_version = {SCHEMA_VERSION};
 COMMIT;
 """
 
+# Made once: json.dumps makes one for every call with such options.
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str)
+_COMPACT = json.JSONEncoder(separators=(",", ":"), default=str)
+
 _NOT_KEPT = ("tool_calls", "cached", "cost_usd")  # calls are kept apart; a cost follows from today's prices
 _DEFAULTS = {f.name: f.default for f in fields(Answer) if f.name not in _NOT_KEPT}
 
 
 def cache_key(endpoint: str, body: Mapping[str, Any], repeat: int) -> str:
     """64 hex digits: sha256 over where the request goes, the whole request (in any key order), and the repeat."""
-    whole = json.dumps(
-        [_KEY_VERSION, endpoint, body, repeat],
-        sort_keys=True,
-        separators=(",", ":"),
-        ensure_ascii=False,
-        default=str,
-    )
+    whole = _CANONICAL.encode([_KEY_VERSION, endpoint, body, repeat])
     return sha256(whole.encode("utf-8", "surrogatepass")).hexdigest()
 
 
@@ -81,7 +79,7 @@ class AnswerCache:
             self._connection.close()
             self._connection = None
 
-    def __enter__(self) -> AnswerCache:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -117,7 +115,8 @@ class AnswerCache:
         except sqlite3.DatabaseError as error:
             self._recover(error)
 
-    def __len__(self) -> int:
+    def count(self) -> int:
+        """How many answers are kept."""
         if self._connection is None:
             return 0
         rows: int = self._connection.execute("SELECT count(*) FROM answers").fetchone()[0]
@@ -127,20 +126,24 @@ class AnswerCache:
         """Remove the oldest answers until the rest takes at most `max_bytes`; how many were removed."""
         if self._connection is None:
             return 0
-        newest_first = self._connection.execute(
+        size, last = 0, None
+        rows = self._connection.execute(
             "SELECT rowid, length(CAST(answer AS BLOB)) FROM answers ORDER BY rowid DESC"
         )
-        size = 0
-        for rowid, length in newest_first:
+        for rowid, length in rows:
             size += length + _ROW_OVERHEAD_BYTES
             if size > max_bytes:
+                last = rowid
                 break
-        else:
+        rows.close()
+        if last is None:
             return 0
-        newest_first.close()
-        removed = self._connection.execute("DELETE FROM answers WHERE rowid <= ?", (rowid,)).rowcount
-        self._connection.execute("VACUUM")
-        self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        try:
+            removed = self._connection.execute("DELETE FROM answers WHERE rowid <= ?", (last,)).rowcount
+            self._connection.execute("VACUUM")
+            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        except sqlite3.OperationalError:  # another process is at work: the file shrinks another time
+            return 0
         return removed
 
     def _connect(self) -> sqlite3.Connection:
@@ -152,11 +155,11 @@ class AnswerCache:
                 connection.execute("PRAGMA application_id").fetchone()[0],
                 connection.execute("PRAGMA user_version").fetchone()[0],
             )
-            if tables and found != (_APPLICATION_ID, SCHEMA_VERSION):
-                ours = found[0] == _APPLICATION_ID
-                raise _Foreign("written by another version of evalkit" if ours else "not an answer cache")
+            if tables:
+                _refuse_foreign(*found)
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = NORMAL")
+            connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
             if not tables:
                 connection.executescript(_SCHEMA)
         except BaseException:
@@ -186,7 +189,7 @@ class AnswerCache:
             number += 1
         for suffix in ("", "-wal", "-shm"):
             with contextlib.suppress(FileNotFoundError):  # another process was faster
-                os.replace(f"{self.path}{suffix}", f"{aside}{suffix}")
+                Path(f"{self.path}{suffix}").replace(f"{aside}{suffix}")
         return aside
 
     def _give_up(self, reason: str) -> None:
@@ -197,7 +200,14 @@ class AnswerCache:
 
 
 class _Foreign(Exception):
-    pass
+    """A sound database that is not ours."""
+
+
+def _refuse_foreign(application_id: int, version: int) -> None:
+    if application_id != _APPLICATION_ID:
+        raise _Foreign("no answer cache")
+    if version != SCHEMA_VERSION:
+        raise _Foreign("of another version of evalkit")
 
 
 def _write(answer: Answer) -> str:
@@ -206,7 +216,7 @@ def _write(answer: Answer) -> str:
         kept.pop("extra", None)
     if answer.tool_calls:
         kept["tool_calls"] = [[call.name, call.arguments] for call in answer.tool_calls]
-    return json.dumps(kept, separators=(",", ":"), default=str)
+    return _COMPACT.encode(kept)
 
 
 def _read(text: str) -> Answer:

@@ -37,16 +37,47 @@ def iter_cases(suite: LoadedSuite, display: str) -> Iterator[tuple[Case | None, 
     Raises:
         ConfigError: the file cannot be read at all.
     """
-    columns = suite.suite.columns
-    inline = isinstance(suite.suite.cases, list)
-    flat = columns is not None
-    if not inline and str(suite.suite.cases).endswith((".csv", ".parquet")):
-        flat = True
+    cases, columns = suite.suite.cases, suite.suite.columns
+    is_table = isinstance(cases, str) and cases.endswith((".csv", ".parquet"))
     for index, (location, raw) in enumerate(_rows(suite, display)):
         if isinstance(raw, Problem):
             yield None, [raw]
             continue
-        yield read_case(raw, index, location, columns=(columns or Columns()) if flat else None)
+        if is_table:  # its first row tells, for all rows have the same columns
+            is_table = False
+            if columns is None and not isinstance(raw.get("vars"), dict):
+                columns = Columns()
+            elif columns is not None:
+                _check_columns(columns, raw, suite)
+        yield read_case(raw, index, location, columns=columns)
+
+
+def _check_columns(columns: Columns, row: Mapping[str, Any], suite: LoadedSuite) -> None:
+    """A table has the same columns in every row: a missing one is a mistake of the suite, said once.
+
+    Raises:
+        ConfigError: EK401 with every column that is missing.
+    """
+    variables = columns.vars
+    named: list[tuple[tuple[str | int, ...], str | None]] = [
+        ((key,), getattr(columns, key)) for key in ("id", "expected", "cluster", "must_pass")
+    ]
+    named += [(("tags", index), column) for index, column in enumerate(columns.tags)]
+    pairs = variables.items() if isinstance(variables, dict) else enumerate(variables or ())
+    named += [(("vars", step), column) for step, column in pairs]
+    problems = [
+        _no_column(column, row, suite.source.locate(("columns", *loc)))
+        for loc, column in named
+        if column is not None and column not in row
+    ]
+    if problems:
+        raise ConfigError(problems)
+
+
+def _no_column(column: str, row: Mapping[str, Any], location: Location) -> Problem:
+    guess = close_match(column, row)
+    hint = f"did you mean '{guess}'?" if guess else f"columns: {', '.join(map(str, row))}"
+    return Problem("EK401", f"there is no column '{column}'", location, hint)
 
 
 def read_case(
@@ -111,9 +142,7 @@ def _from_flat(
 
     def value(column: str) -> Any:
         if column not in row:
-            guess = close_match(column, row)
-            hint = f"did you mean '{guess}'?" if guess else f"columns: {', '.join(map(str, row))}"
-            problems.append(Problem("EK401", f"there is no column '{column}'", location, hint))
+            problems.append(_no_column(column, row, location))
             return None
         return row[column]
 
@@ -182,7 +211,7 @@ def _jsonl(path: Path, display: str) -> Iterator[tuple[Location, Any]]:
                 continue
             location = Location(display, number, 1)
             try:
-                yield location, json.loads(line, object_pairs_hook=_unique, parse_constant=_refuse_constant)
+                yield location, _decode(line.decode("utf-8"))
             except json.JSONDecodeError as error:
                 place = Location(display, number, error.colno)
                 yield place, Problem("EK401", f"not valid JSON: {error.msg}", place)
@@ -203,6 +232,9 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _refuse_constant(text: str) -> Any:
     raise ValueError(f"{text} is not a finite number")
+
+
+_decode = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_refuse_constant).decode
 
 
 def _csv(path: Path, display: str) -> Iterator[tuple[Location, Any]]:
@@ -229,12 +261,23 @@ def _csv(path: Path, display: str) -> Iterator[tuple[Location, Any]]:
                 # A checkout on another platform changes the line ends inside quoted fields.
                 values = (value.replace("\r\n", "\n") for value in row)
                 yield location, dict(zip(header, values, strict=True))
-    except UnicodeDecodeError as error:
-        raise ConfigError(Problem("EK107", f"not UTF-8 ({error.reason})", Location(display))) from None
+    except UnicodeDecodeError:
+        hint = "save the file with UTF-8 encoding"
+        raise ConfigError(Problem("EK107", "not UTF-8", _first_bad_byte(path, display), hint)) from None
     except csv.Error as error:
         raise ConfigError(
             Problem("EK401", f"not valid CSV: {error}", Location(display, reader.line_num, 1))
         ) from None
+
+
+def _first_bad_byte(path: Path, display: str) -> Location:
+    with path.open("rb") as lines:
+        for number, line in enumerate(lines, 1):
+            try:
+                line.decode("utf-8")
+            except UnicodeDecodeError as error:
+                return Location(display, number, error.start + 1)
+    return Location(display)
 
 
 def _yaml(path: Path, display: str) -> Iterator[tuple[Location, Any]]:
@@ -263,7 +306,8 @@ def _parquet(path: Path, display: str) -> Iterator[tuple[Location, Any]]:
         for batch in file.iter_batches(batch_size=512):
             for row in batch.to_pylist():
                 number += 1
-                yield Location(f"{display} row {number}"), _without_absent(row)
+                nested = isinstance(row.get("vars"), dict)
+                yield Location(f"{display} row {number}"), _without_absent(row) if nested else row
     except (OSError, ValueError) as error:  # pyarrow's own errors derive from these
         message = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ConfigError(

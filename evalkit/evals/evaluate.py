@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from evalkit import __version__
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from evalkit.evals.cache import AnswerCache
     from evalkit.evals.case import Answer, Case
     from evalkit.evals.engine import Outcome
-    from evalkit.evals.gate import Comparison, Judgement
+    from evalkit.evals.gate import Comparison, GateRules, Judgement, Measured
     from evalkit.evals.plan import Plan
     from evalkit.evals.providers.base import Provider
     from evalkit.evals.providers.replay import Recording
@@ -176,7 +176,7 @@ class _Run:
         """One job a case and repeat, made when a worker asks for it."""
         config, repeats = self.plan.config, self.plan.suite.suite.repeats
         for case in self.cases():
-            request = Request(config.request(case.vars), config.bind(case.vars), case.id)
+            request = Request(config.request(case.vars), case.vars, case.id)
             for repeat in range(repeats):
                 yield Job(case, repeat, request)
 
@@ -286,7 +286,7 @@ class _Run:
             verdict=self._verdict(judgement),
             reasons=self._reasons(judgement),
             metrics=total.metrics(),
-            slices=_slices(judgement, measured),
+            slices=_slices(rules, judgement, measured),
             baseline=_baseline(baseline, comparison),
             latency_ms=total.latency_ms(),
             tokens=total.tokens(),
@@ -365,21 +365,20 @@ def _baseline(baseline: RunResult | None, comparison: Comparison | None) -> dict
         "generation_digest": record.generation_digest,
         "score": record.score,
         "ci95": record.ci95,
-        **comparison.to_dict(),
+        **asdict(comparison),
     }
 
 
-def _slices(judgement: Judgement, measured: Any) -> dict[str, SliceRecord]:
+def _slices(rules: GateRules, judgement: Judgement, measured: Measured) -> dict[str, SliceRecord]:
     slices: dict[str, SliceRecord] = {}
     for tag, one in measured.slices.items():
         low, high = one.estimate.low, one.estimate.high
-        judged = judgement.slices.get(tag)
         slices[tag] = SliceRecord(
             cases=one.cases,
             scored=one.scored,
             score=one.estimate.mean,
             ci95=None if low is None or high is None else (low, high),
-            floor=judged.floor if judged else None,
-            verdict=judged.verdict if judged else None,
+            floor=rules.slices.get(tag),
+            verdict=judged.verdict if (judged := judgement.slices.get(tag)) else None,
         )
     return slices

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field, ValidationError
 
 from evalkit.errors import Location, Problem, SchemaError
-from evalkit.registry.atomic import locked, write_bytes
 from evalkit.registry.schema.base import Name, RefText, Strict, Version
 from evalkit.runtime.digest import digest
 
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
 
     from evalkit.runtime.refs import Ref
 
-__all__ = ["MAX_BYTES", "Evidence", "EvidenceRun", "add_run", "evidence_path", "hashed_id", "read_evidence"]
+__all__ = ["MAX_BYTES", "Evidence", "EvidenceRun", "evidence_path", "hashed_id", "read_evidence", "with_run"]
 
 MAX_BYTES = 256 * 1024
 Digest = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
@@ -108,12 +107,16 @@ class Evidence(Strict):
         """What the entry's `eval.evidence` says."""
         return digest(self.model_dump(mode="json", exclude_none=True))
 
+    def pool(self, run: EvidenceRun) -> list[EvidenceRun]:
+        """The runs that count together with this one: same config, same measurement, same source, oldest first."""
+        return [one for one in self.runs if _same(one, run) and one.source == run.source]
+
     def pooled_score(self, run: EvidenceRun) -> float | None:
-        """The score over every run of the same config and measurement: per case first, then over cases.
+        """The score over the pool of a run: per case first, then over cases.
 
         None where a run's per-case scores are not kept, or the primary metric is no mean.
         """
-        runs = [r for r in self.runs if _same(r, run)]
+        runs = self.pool(run)
         if run.primary != "mean" or any(r.scores is None for r in runs):
             return None
         counts: dict[str, tuple[int, float]] = {}
@@ -171,24 +174,11 @@ def read_evidence(path: Path, display: str) -> Evidence | None:
         raise SchemaError(problem) from None
 
 
-def add_run(
-    path: Path, run: EvidenceRun, *, entry: Ref, suite: Ref, lock_dir: Path, display: str
-) -> Evidence:
-    """Add one run under a lock. A run that asked nothing new and measured the same is not added again.
-
-    Raises:
-        SchemaError: the file is broken; it is left as it is.
-    """
-    with locked(path, lock_dir):
-        evidence = read_evidence(path, display) or Evidence(
-            entry=entry.name, version=entry.version, suite=str(suite)
-        )
-        if any(r.run_id == run.run_id for r in evidence.runs) or _adds_nothing(run, evidence.runs):
-            return evidence
-        grown = _fitting(evidence, run)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_bytes(path, grown.to_bytes())
-        return grown
+def with_run(evidence: Evidence, run: EvidenceRun) -> Evidence:
+    """The evidence and one more run; unchanged when the run is there, or asked nothing new and measured the same."""
+    if any(r.run_id == run.run_id for r in evidence.runs) or _adds_nothing(run, evidence.runs):
+        return evidence
+    return _fitting(evidence, run)
 
 
 def _adds_nothing(run: EvidenceRun, runs: list[EvidenceRun]) -> bool:

@@ -39,13 +39,12 @@ class AdaptiveConcurrency:
     """How many requests may be in flight: at most `ceiling`, fewer while the server refuses some for their rate.
 
     Outcomes are read in windows of `limit` requests, about one round trip. Where more than `TOLERATED` of a window
-    was refused, the limit is multiplied by (1 - refused/2); otherwise it grows, by 1, or by a sixteenth of the ceiling
-    after a window without any refusal. Decreasing by the fraction is DCTCP's rule (RFC 8257, section 3.3); unlike
-    there, a fraction up to `TOLERATED` is taken as noise, so that a server that refuses one request in ten at random
-    is still used in full.
+    was refused, the limit is multiplied by (1 - refused/2), otherwise it grows by 1. Decreasing by the fraction is
+    DCTCP's rule (RFC 8257, section 3.3); unlike there, a fraction up to `TOLERATED` is taken as noise, so that a server that refuses one request in ten at random
+    is still used in full. Requests sent before a decrease teach nothing more: they met the old limit.
     """
 
-    TOLERATED = 0.15
+    TOLERATED = 0.2
 
     def __init__(self, ceiling: int, clock: Clock) -> None:
         if ceiling < 1:
@@ -55,6 +54,7 @@ class AdaptiveConcurrency:
         self._limit = float(ceiling)
         self._clock = clock
         self._queue: deque[asyncio.Future[None]] = deque()
+        self._decreases = 0
         self._outcomes = 0
         self._refused = 0
         self._refused_in_a_row = 0
@@ -65,8 +65,11 @@ class AdaptiveConcurrency:
         """Requests that may be in flight now: 1 to `ceiling`."""
         return int(self._limit)
 
-    async def enter(self, *, first: bool = False) -> None:
-        """Take a place; `first` goes before all who wait (for a case that has been tried already)."""
+    async def enter(self, *, first: bool = False) -> int:
+        """Take a place; `first` goes before all who wait (for a case that has been tried already).
+
+        Returns which limit the request is sent under, for `leave`.
+        """
         if self._queue or self.in_flight >= self.limit:
             place: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             (self._queue.appendleft if first else self._queue.append)(place)
@@ -88,16 +91,19 @@ class AdaptiveConcurrency:
             except asyncio.CancelledError:
                 self._give_back()
                 raise
+        return self._decreases
 
-    def leave(self, *, refused: bool | None, retry_after_s: float | None = None) -> None:
-        """Give the place back.
+    def leave(self, sent_under: int, *, refused: bool | None, retry_after_s: float | None = None) -> None:
+        """Give the place back that `enter` gave with `sent_under`.
 
         `refused`: whether the server refused the request for its rate; None where that cannot be told (no answer).
         A `retry_after_s` then holds everyone back once refusals come in a row, a quarter of the limit and at least
         three: one refusal among successes concerns one request, a row of them concerns the account.
         """
         if refused is not None:
-            self._learn(refused=refused)
+            self._refused_in_a_row = self._refused_in_a_row + 1 if refused else 0
+            if sent_under == self._decreases:
+                self._learn(refused=refused)
         if refused and retry_after_s and self._refused_in_a_row >= max(3, self.limit // 4):
             self._resume_at = max(self._resume_at or 0.0, self._clock.monotonic() + retry_after_s)
         self._give_back()
@@ -105,15 +111,14 @@ class AdaptiveConcurrency:
     def _learn(self, *, refused: bool) -> None:
         self._outcomes += 1
         self._refused += refused
-        self._refused_in_a_row = self._refused_in_a_row + 1 if refused else 0
         if self._outcomes < self.limit:
             return
         fraction = self._refused / self._outcomes
         if fraction > self.TOLERATED:
             self._limit = max(1.0, self._limit * (1 - fraction / 2))
+            self._decreases += 1
         else:
-            step = 1.0 if self._refused else max(1.0, self.ceiling / 16)
-            self._limit = min(float(self.ceiling), self._limit + step)
+            self._limit = min(float(self.ceiling), self._limit + 1.0)
         self._outcomes = self._refused = 0
 
     def _give_back(self) -> None:
@@ -129,7 +134,7 @@ class Pace:
     """A token bucket that holds no burst: `per_minute` units, evenly spaced (GCRA with a small tolerance).
 
     In every 60 seconds, at most `per_minute` units begin, plus what the one unit at the edge costs beyond 1. The
-    tolerance only makes up for a timer that fires late; the spacing is stretched by as much.
+    tolerance only makes up for a timer that fires late; the spacing is stretched by more than that.
     """
 
     _TOLERANCE_S = 0.05
@@ -137,7 +142,7 @@ class Pace:
     def __init__(self, per_minute: float, clock: Clock) -> None:
         if not per_minute > 0:
             raise ValueError("a rate is above 0 a minute")
-        self._spacing_s = (60.0 + self._TOLERANCE_S) / per_minute
+        self._spacing_s = (60.0 + 2 * self._TOLERANCE_S) / per_minute
         self._next = float("-inf")
         self._clock = clock
 

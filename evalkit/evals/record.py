@@ -70,7 +70,7 @@ class Sample:
 
     def to_json(self) -> str:
         """One line of `samples.jsonl`."""
-        return json.dumps(asdict(self), ensure_ascii=False, separators=(",", ":"), default=str)
+        return _encode({name: getattr(self, name) for name in _SAMPLE_FIELDS})
 
     @classmethod
     def from_json(cls, line: str) -> Sample:
@@ -81,7 +81,15 @@ class Sample:
         return cls(**{key: value for key, value in raw.items() if key in _SAMPLE_FIELDS})
 
 
-_SAMPLE_FIELDS = frozenset(f.name for f in fields(Sample))
+_SAMPLE_FIELDS = tuple(f.name for f in fields(Sample))
+
+
+def _plain(value: Any) -> Any:
+    """Ten thousand samples a run: `asdict` would copy each of their values, and cost more than the scoring."""
+    return asdict(value) if isinstance(value, SampleError) else str(value)
+
+
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=_plain).encode
 
 
 def iter_samples(path: Path) -> Iterator[Sample]:

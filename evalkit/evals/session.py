@@ -173,15 +173,24 @@ class Session:
         finished: list[Finished] = []
         with _interruptible(stop), self._cache() as cache:
             for plan, baseline, missing in planned:
-                directory = self._directory(plan, alone=len(planned) == 1)
+                run_id = self._run_id(plan)
+                directory = self._directory(plan, run_id, alone=len(planned) == 1)
                 compared: RunResult | None = None
                 if baseline is not None:
+                    beside = directory / "baseline"
                     compared = await self._one(
-                        baseline, directory / "baseline", progress, stop, cache, keep_scores=True
+                        baseline, self._run_id(baseline), beside, progress, stop, cache, keep_scores=True
                     )
                     save_record(compared.record, directory / "baseline")
                 result = await self._one(
-                    plan, directory, progress, stop, cache, baseline=compared, baseline_missing=missing
+                    plan,
+                    run_id,
+                    directory,
+                    progress,
+                    stop,
+                    cache,
+                    baseline=compared,
+                    baseline_missing=missing,
                 )
                 save_record(result.record, directory)
                 done = Finished(plan, result, directory)
@@ -194,6 +203,7 @@ class Session:
     async def _one(
         self,
         plan: Plan,
+        run_id: str,
         directory: Path,
         progress: Progress,
         stop: asyncio.Event,
@@ -208,10 +218,9 @@ class Session:
             provider = make_provider(
                 plan.provider_name, plan.provider, model=plan.config.model, environ=self.environ
             )
-        began = self.now()
         options = RunOptions(
-            run_id=f"{began:%Y%m%dT%H%M%SZ}-{plan.entry.name}-v{plan.entry.version}-{secrets.token_hex(3)}",
-            started_at=f"{began:%Y-%m-%dT%H:%M:%SZ}",
+            run_id=run_id,
+            started_at=f"{self.now():%Y-%m-%dT%H:%M:%SZ}",
             output_dir=directory,
             source="replay" if self.recording is not None else self.options.source,
             concurrency=self.options.concurrency,
@@ -233,15 +242,18 @@ class Session:
             keep_scores=keep_scores,
         )
 
-    def _directory(self, plan: Plan, *, alone: bool) -> Path:
+    def _directory(self, plan: Plan, run_id: str, *, alone: bool) -> Path:
         if self.options.output_dir is not None:
             return (
                 self.options.output_dir
                 if alone
                 else self.options.output_dir / f"{plan.entry}-{plan.suite.ref}"
             )
-        stamp = f"{self.now():%Y%m%dT%H%M%SZ}-{plan.entry}-{plan.suite.ref}-{secrets.token_hex(2)}"
-        return state_dir(self.project) / "runs" / stamp
+        return state_dir(self.project) / "runs" / run_id
+
+    def _run_id(self, plan: Plan) -> str:
+        """Sorts by time, says what it is, and is like no other."""
+        return f"{self.now():%Y%m%dT%H%M%SZ}-{plan.entry}-{plan.suite.ref}-{secrets.token_hex(3)}"
 
     @contextmanager
     def _cache(self) -> Iterator[AnswerCache | None]:

@@ -2,54 +2,72 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from evalkit.evals.evidence import EvidenceRun, add_run, evidence_path, per_case
-from evalkit.registry.atomic import locked
-from evalkit.registry.writeback import apply
+from evalkit.evals.evidence import (
+    Evidence,
+    EvidenceRun,
+    evidence_path,
+    per_case,
+    read_evidence,
+    with_run,
+)
+from evalkit.registry.atomic import locked, write_bytes
+from evalkit.registry.writeback import apply, edit
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from evalkit.evals.evaluate import RunResult
-    from evalkit.evals.evidence import Evidence
     from evalkit.evals.plan import Plan
     from evalkit.registry.project import Project
 
-__all__ = ["evidence_of", "write_back"]
+__all__ = ["Written", "evidence_of", "write_back"]
 
 SCORE_DIGITS = 4
 
 
-def write_back(project: Project, plan: Plan, result: RunResult, *, lock_dir: Path) -> list[Path]:
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What a write-back did."""
+
+    changed: tuple[Path, ...]
+    """The files that changed; none when everything was there already."""
+    score: float | None
+    """The entry's score now; None if this suite does not give it."""
+    runs: int
+    """Over how many runs it is taken."""
+
+
+def write_back(project: Project, plan: Plan, result: RunResult, *, lock_dir: Path) -> Written:
     """Add the run to the evidence, and put `eval:` into the entry if this suite is its first required one.
 
-    Twice in a row changes nothing. Two processes at once lose nothing: both files change under the entry's lock.
-
-    Returns:
-        The files that changed.
+    Twice in a row changes nothing. Two processes at once lose nothing: they take turns.
 
     Raises:
         WriteBackError: EK601, the entry cannot be edited safely; nothing was touched.
         SchemaError: EK208, the evidence file is broken; nothing was touched.
     """
-    path = evidence_path(project.root, plan.entry, plan.suite.ref)
+    path, entry_path = evidence_path(project.root, plan.entry, plan.suite.ref), plan.loaded.path
+    display, entry_display = project.display(path), project.display(entry_path)
+    run = evidence_of(result)
     changed: list[Path] = []
-    with locked(plan.loaded.path, lock_dir):
-        before = path.read_bytes() if path.exists() else None
-        run = evidence_of(plan, result)
-        display = project.display(path)
-        evidence = add_run(
-            path, run, entry=plan.entry, suite=plan.suite.ref, lock_dir=lock_dir, display=display
+    with locked(path, lock_dir):
+        before = read_evidence(path, display) or Evidence(
+            entry=plan.entry.name, version=plan.entry.version, suite=str(plan.suite.ref)
         )
-        if path.read_bytes() != before:
+        evidence = with_run(before, run)
+        changes = {"eval": block} if (block := _eval_block(project, plan, run, evidence)) else {}
+        edit(entry_path.read_bytes(), changes, path=entry_display)  # refused before anything is written
+        if evidence is not before:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_bytes(path, evidence.to_bytes(), display=display)
             changed.append(path)
-        if _is_first_suite(project, plan):
-            block = _eval_block(plan, run, evidence)
-            shown = project.display(plan.loaded.path)
-            if block and apply(plan.loaded.path, {"eval": block}, display=shown):
-                changed.append(plan.loaded.path)
-    return changed
+        if apply(entry_path, changes, display=entry_display, lock_dir=lock_dir):
+            changed.append(entry_path)
+    score = changes.get("eval", {}).get("score")
+    return Written(tuple(changed), None if score is None else float(score), len(evidence.pool(run)))
 
 
 def _is_first_suite(project: Project, plan: Plan) -> bool:
@@ -57,9 +75,16 @@ def _is_first_suite(project: Project, plan: Plan) -> bool:
     return not required or required[0] == plan.suite.ref
 
 
-def _eval_block(plan: Plan, run: EvidenceRun, evidence: Evidence) -> dict[str, str | int | float]:
-    """The block after this run. It names the newest run of the evidence, which may be an equal, earlier one."""
-    newest = next((r for r in reversed(evidence.runs) if r.generation_digest == run.generation_digest), run)
+def _eval_block(
+    project: Project, plan: Plan, run: EvidenceRun, evidence: Evidence
+) -> dict[str, str | int | float | bool]:
+    """The block after this run; empty if another suite comes first, or nothing was scored.
+
+    It names the newest run of the evidence, which may be an equal, earlier one.
+    """
+    if not _is_first_suite(project, plan):
+        return {}
+    newest = next(reversed(evidence.pool(run)), run)
     score = evidence.pooled_score(newest)
     if score is None:
         score = newest.score
@@ -73,7 +98,7 @@ def _eval_block(plan: Plan, run: EvidenceRun, evidence: Evidence) -> dict[str, s
     }
 
 
-def evidence_of(plan: Plan, result: RunResult) -> EvidenceRun:
+def evidence_of(result: RunResult) -> EvidenceRun:
     """The part of a run that is committed: no model output, case ids only as hashes."""
     record, scores = result.record, result.aggregate.evidence_scores
     return EvidenceRun.model_validate(

@@ -75,12 +75,32 @@ class Source:
         for step in loc:
             found = _child(node, step)
             node = found[1] if found else None
-        if isinstance(node, yaml.ScalarNode) and node.style in ("|", ">"):
-            line = place.line + line_in_value
-            lines = self.text.splitlines()
-            text = lines[line - 1] if line <= len(lines) else ""
-            return Location(self.path, line, len(text) - len(text.lstrip()) + 1)
-        return place
+        if not isinstance(node, yaml.ScalarNode) or node.style not in ("|", ">"):
+            return place
+        lines = self.text.splitlines()
+        below = lines[place.line : node.end_mark.line + 1]
+        offset = line_in_value - 1 if node.style == "|" else _folded(below, line_in_value)
+        line = place.line + 1 + offset
+        text = lines[line - 1] if line <= len(lines) else ""
+        return Location(self.path, line, len(text) - len(text.lstrip()) + 1)
+
+
+def _folded(lines: Sequence[str], wanted: int) -> int:
+    """Which of a folded scalar's lines (from 0) begins line `wanted` (from 1) of its value.
+
+    A line break between two lines of text is a space; each empty line between them is a line break; lines indented
+    further keep theirs (YAML 1.2, 8.1.3).
+    """
+    indent = next((len(line) - len(line.lstrip()) for line in lines if line.strip()), 0)
+    number, before = 1, None
+    for index, line in enumerate(lines):
+        kind = "empty" if not line.strip() else "further" if line[indent : indent + 1].isspace() else "text"
+        if before == "empty" or (before is not None and "further" in (before, kind)):
+            number += 1
+        if number >= wanted and kind != "empty":
+            return index
+        before = kind
+    return 0
 
 
 def _child(node: yaml.Node | None, step: str | int) -> tuple[yaml.Node | None, yaml.Node] | None:

@@ -17,7 +17,7 @@ import json
 import math
 from typing import Any
 
-__all__ = ["canonical_json", "digest", "without_nulls"]
+__all__ = ["canonical_bytes", "canonical_json", "digest", "without_nulls"]
 
 _MAX_EXACT_INT = 2**53 - 1
 _TAGS = ("float", "int")
@@ -30,7 +30,53 @@ def digest(value: Any) -> str:
         ValueError: a number that is not finite, or a lone surrogate.
         TypeError: anything but dict (with string keys), list, tuple, str, int, float, bool, None.
     """
-    return "sha256:" + hashlib.sha256(canonical_json(_tag_numbers(value))).hexdigest()
+    return "sha256:" + hashlib.sha256(canonical_bytes(value)).hexdigest()
+
+
+def canonical_bytes(value: Any) -> bytes:
+    """What digests are taken of: the canonical JSON of plain data, its numbers tagged.
+
+    Most documents hold nothing on which the standard encoder and RFC 8785 differ; they take the C encoder, which is
+    several times as fast.
+
+    Raises:
+        ValueError: a number that is not finite, or a lone surrogate.
+        TypeError: anything but dict (with string keys), list, tuple, str, int, float, bool, None.
+    """
+    if _is_plain(value):
+        return _encode(value).encode("utf-8")
+    return canonical_json(_tag_numbers(value))
+
+
+_encode = json.JSONEncoder(
+    ensure_ascii=False, check_circular=False, allow_nan=False, sort_keys=True, separators=(",", ":")
+).encode
+
+
+_PLAIN = frozenset({str, bool, type(None)})
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether the standard encoder with sorted keys writes this value canonically.
+
+    It does where there is no float, no integer beyond 2^53 - 1, and no key that sorts differently by UTF-16 code
+    units (beyond the Basic Multilingual Plane) or that looks like a tag.
+    """
+    kind = type(value)
+    if kind in _PLAIN:
+        return True
+    if kind is int:
+        return bool(-_MAX_EXACT_INT <= value <= _MAX_EXACT_INT)
+    if kind is dict:
+        for key, item in value.items():
+            if type(key) is not str or key[:1] == "$" or not (key.isascii() or max(key) <= "\uffff"):
+                return False
+            if type(item) not in _PLAIN and not _is_plain(item):
+                return False
+        return True
+    if kind is list or kind is tuple:
+        return all(map(_is_plain, value))
+    return False
 
 
 def without_nulls(mapping: dict[str, Any]) -> dict[str, Any]:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from evalkit.evals.case import Answer
 
 __all__ = [
+    "APPLICATION_KINDS",
     "CandidateFailed",
     "CandidateFailureType",
     "Fatal",
@@ -25,8 +26,13 @@ __all__ = [
     "UnavailableType",
 ]
 
+APPLICATION_KINDS = frozenset({"http", "command"})
+"""Providers that are whole applications: they are given a case's id and variables, never the body."""
+
 UnavailableType = Literal["rate_limited", "server_error", "network", "timeout"]
-CandidateFailureType = Literal["bad_request", "context_overflow", "malformed", "content_filter", "process_failed"]
+CandidateFailureType = Literal[
+    "bad_request", "context_overflow", "malformed", "content_filter", "process_failed"
+]
 
 
 @dataclass(frozen=True, slots=True)

@@ -181,7 +181,6 @@ _PATTERNS = {
     rf"^{NAME_PATTERN}$": "must be lower-case letters and digits joined by '-', '_' or '.'",
     r"^https?://": "must be an http(s) URL",
     r"^sha256:[0-9a-f]{64}$": "must be sha256: and 64 hex digits",
-    r"^[A-Za-z_][A-Za-z0-9_]*$": "must be the name of an environment variable",
     r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$": "must be written package.module:function",
 }
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
+from pydantic_core import PydanticCustomError
 
 from evalkit.registry.schema.base import CrossChecked, Finding, Name, RefText, Strict
 
@@ -14,6 +16,40 @@ if TYPE_CHECKING:
 __all__ = ["EntryPolicy", "Policy", "PolicyDefaults", "Price", "ProjectConfig", "ProviderConfig"]
 
 ENVIRONMENT_NAME = r"^[A-Za-z_][A-Za-z0-9_]*$"
+_KEY = re.compile(
+    # What vendors begin their keys with, and then at least one digit ...
+    r"(?:sk|pk|rk|gsk|csk|ghp|gho|ghs|github_pat|glpat|hf|xai|pplx|r8|nvapi|AKIA|ASIA|AIza|ya29|eyJ)(?=[^\d\s]*\d)[-_.]?\w"
+    r"|sk-\w"
+    # ... or what a header would send, or a run of letters and digits that no name has.
+    r"|(?:Bearer|Basic)\s+\w|.*(?=[A-Za-z]*\d)(?=\d*[A-Za-z])[A-Za-z0-9]{28}"
+)
+_USER_IN_URL = re.compile(r"https?://[^/?#]*@")
+
+
+def looks_like_a_key(text: str) -> bool:
+    """Whether a text may be a secret. What it may be is never shown, not even in part."""
+    return len(text) >= 12 and _KEY.match(text) is not None
+
+
+def _environment_name(text: str) -> str:
+    """Refuses what is no name, without showing it: it may well be the key itself."""
+    if looks_like_a_key(text):
+        message = "this looks like a key itself; a secret is never written into a file"
+        hint = "put the key into an environment variable and write its name here, then revoke this key"
+        raise _finding(Finding(message, code="EK216", hint=hint))
+    if re.fullmatch(ENVIRONMENT_NAME[1:-1], text) is None:
+        hint = "for example OPENAI_API_KEY"
+        raise _finding(Finding("this must be the name of an environment variable", hint=hint))
+    return text
+
+
+def _finding(finding: Finding) -> PydanticCustomError:
+    return PydanticCustomError("finding", "{message}", {"message": finding.message, "finding": finding})
+
+
+EnvironmentName = Annotated[
+    str, AfterValidator(_environment_name), Field(json_schema_extra={"pattern": ENVIRONMENT_NAME})
+]
 
 
 class ProviderConfig(CrossChecked):
@@ -23,11 +59,11 @@ class ProviderConfig(CrossChecked):
     """`openai` is any OpenAI-compatible chat completions API; `http` and `command` are whole applications."""
     base_url: Annotated[str, Field(pattern=r"^https?://")] | None = None
     """For example `https://api.openai.com/v1`. Required for `http`."""
-    api_key_env: Annotated[str, Field(pattern=ENVIRONMENT_NAME)] | None = None
+    api_key_env: EnvironmentName | None = None
     """The name of the environment variable that holds the key."""
     headers: dict[str, str] = Field(default_factory=dict)
     """Sent with each request. Not for secrets."""
-    headers_env: dict[str, Annotated[str, Field(pattern=ENVIRONMENT_NAME)]] = Field(default_factory=dict)
+    headers_env: dict[str, EnvironmentName] = Field(default_factory=dict)
     """Headers whose value is taken from an environment variable."""
     command: Annotated[list[str], Field(min_length=1)] | None = None
     """For `command`: the program and its arguments; it reads `{"id", "vars"}` and writes the output."""
@@ -52,6 +88,17 @@ class ProviderConfig(CrossChecked):
             yield Finding("only a command provider has a 'command'", ("command",))
         if kind not in {"http", "command", None} and "output" in raw:
             yield Finding("only an http provider has an 'output'", ("output",))
+        headers = raw.get("headers")
+        for name, value in headers.items() if isinstance(headers, dict) else ():
+            if isinstance(value, str) and looks_like_a_key(value):
+                hint = "use headers_env, which names an environment variable, then revoke this key"
+                yield Finding(
+                    f"the header {name} holds what looks like a key", ("headers", name), "EK216", hint
+                )
+        url = raw.get("base_url")
+        if isinstance(url, str) and _USER_IN_URL.match(url):
+            hint = "name an environment variable with api_key_env or headers_env instead"
+            yield Finding("the URL holds a user or a password", ("base_url",), "EK216", hint)
 
 
 class PolicyDefaults(Strict):
