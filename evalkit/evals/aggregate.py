@@ -51,7 +51,8 @@ class Aggregate:
             **{name: parse_metric(name, suite.repeats) for name in suite.metrics},
             **self._floors,
         }
-        self._all = MetricAccumulator(suite.repeats)
+        self._labels = any(metric.needs_labels for metric in self._metrics.values())
+        self._all = MetricAccumulator(suite.repeats, labels=self._labels)
         self._slices: dict[str, MetricAccumulator] = {}
         self._slice_cases: Counter[str] = Counter()
         self._latency_ms = array("d")
@@ -139,11 +140,11 @@ class Aggregate:
             return
         mean = fsum(pending.scores) / len(pending.scores)
         expected = None if isinstance(sample.expected, dict | list) else sample.expected
-        labels = pending.labels if any(label is not None for label in pending.labels) else []
+        labels = pending.labels
         self._all.add(pending.scores, labels, expected, sample.cluster)
         for tag in sample.tags:
             if tag not in self._slices:
-                self._slices[tag] = MetricAccumulator(self._suite.repeats)
+                self._slices[tag] = MetricAccumulator(self._suite.repeats, labels=self._labels)
             self._slices[tag].add(pending.scores, labels, expected, sample.cluster)
         if sample.must_pass and mean < 1:
             self.must_pass_failed.append(sample.id)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import sqlite3
+import time
 from dataclasses import fields
 from hashlib import sha256
 from pathlib import Path
@@ -157,7 +158,7 @@ class AnswerCache:
             )
             if tables:
                 _refuse_foreign(*found)
-            connection.execute("PRAGMA journal_mode = WAL")
+            _use_write_ahead_log(connection)
             connection.execute("PRAGMA synchronous = NORMAL")
             connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
             if not tables:
@@ -169,7 +170,7 @@ class AnswerCache:
 
     def _recover(self, error: Exception) -> None:
         """Move a broken or foreign file aside and begin a new one; where the trouble is another, do without."""
-        if not isinstance(error, _Foreign) and getattr(error, "sqlite_errorcode", None) not in _BROKEN:
+        if not isinstance(error, _Foreign) and getattr(error, "sqlite_errorcode", 0) & 0xFF not in _BROKEN:
             self._give_up(str(error))
             return
         self.close()
@@ -208,6 +209,20 @@ def _refuse_foreign(application_id: int, version: int) -> None:
         raise _Foreign("no answer cache")
     if version != SCHEMA_VERSION:
         raise _Foreign("of another version of evalkit")
+
+
+def _use_write_ahead_log(connection: sqlite3.Connection) -> None:
+    """SQLite's busy timeout does not hold here: of two processes that switch at once, one is refused immediately."""
+    deadline = time.monotonic() + _BUSY_TIMEOUT_S
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
+        else:
+            return
 
 
 def _write(answer: Answer) -> str:

@@ -15,7 +15,7 @@ from functools import cache
 from math import fsum
 from typing import TYPE_CHECKING, Any, Literal
 
-from evalkit.evals.scorers.reading import label_text
+from evalkit.evals.scorers.reading import as_label
 from evalkit.evals.stats import Estimate, bca, estimate, estimate_from_bootstrap, pass_at_k, pass_hat_k
 from evalkit.evals.stats.size import TOLERANCE
 
@@ -110,9 +110,10 @@ def _suggestion(name: str) -> str:
 class MetricAccumulator:
     """Takes cases one by one, in any order, and keeps 16 bytes of each, and a count for each kind of outcome."""
 
-    def __init__(self, repeats: int = 1) -> None:
-        """`repeats` is how often the suite asks each case."""
+    def __init__(self, repeats: int = 1, *, labels: bool = True) -> None:
+        """`repeats` is how often the suite asks each case. Without `labels` none are kept: no metric needs them."""
         self._repeats = repeats
+        self._keeps_labels = labels
         self._means = array("d")
         self._right = array("I")
         self._answers = array("I")
@@ -135,10 +136,10 @@ class MetricAccumulator:
 
         Args:
             scores: one in [0, 1] for each answer that has a score.
-            labels: the label of each answer in the same order, None where it gives none; empty if the suite's
-                scorers predict no labels.
-            expected: the label that the case expects, as text (`true`, `3` for other values); None if it expects none,
-                then it is no part of precision, recall and F1.
+            labels: the label of each answer in the same order, None where it gives none, which counts as a miss.
+                Empty only if the suite's scorers predict no labels at all.
+            expected: the label that the case expects, as text (`true`, `3` for other values). If it is None, or
+                prose too long for a label, the case is no part of precision, recall and F1.
             cluster: as in the case.
 
         Raises:
@@ -155,15 +156,14 @@ class MetricAccumulator:
         self._means.append(fsum(scores) / len(scores))
         self._right.append(sum(1 for score in scores if score >= 1 - TOLERANCE))
         self._answers.append(len(scores))
-        if labels and expected is not None:
+        text = as_label(expected) if self._keeps_labels and labels and expected is not None else None
+        if text is not None:
             shares = Counter(labels)
-            text = label_text(expected)
             outcome = tuple(
                 ((text, label), shares[label] / len(labels)) for label in sorted(shares, key=_none_first)
             )
-            kept = (
-                self._outcomes if cluster is None else self._cluster_outcomes.setdefault(cluster, Counter())
-            )
+            grouped = self._cluster_outcomes
+            kept = self._outcomes if cluster is None else grouped.setdefault(cluster, Counter())
             kept[outcome] += 1
 
     def value(self, metric: Metric) -> float | None:

@@ -123,5 +123,5 @@ def measurement_digest(suite: LoadedSuite, cases: CaseSummary) -> str:
 
 def suite_digest(suite: LoadedSuite, measurement: str) -> str:
     """What measures and what judges: the measurement, the gate and the primary metric (docs/digests.md)."""
-    gate = suite.suite.gate.model_dump(mode="json", exclude_defaults=True)
+    gate = suite.suite.gate.model_dump(mode="json", exclude_none=True)  # defaults too: they judge as well
     return digest({"v": 1, "measurement": measurement, "gate": gate, "primary": suite.suite.primary})

@@ -95,8 +95,12 @@ def test_strict_allows_no_slack():
 
 
 def test_a_score_that_reaches_the_threshold_but_for_rounding_reaches_it():
-    measured = Measured(cases=300, scored=300, errors=0, estimate=estimate([0.7, 0.7, 0.7] * 100))
-    assert verdict_of(measured, min_score=0.7, slack=0.1) == "pass"
+    values = [0.0, 0.2, 1.0] * 100
+    assert sum(values[:3]) / 3 < 0.4  # by the last bit
+    measured = Measured(
+        cases=300, scored=300, errors=0, estimate=replace(estimate(values), mean=sum(values[:3]) / 3)
+    )
+    assert verdict_of(measured, min_score=0.4, slack=0.1) == "pass"
     assert judge(GateRules(min_score=0.85, slack=0.15), run(100, 85)).verdict == "pass"
 
 
@@ -185,6 +189,17 @@ def test_fewer_cases_than_min_cases_are_inconclusive_even_for_a_terrible_score()
     found = judge(GateRules(min_score=0.9, min_cases=50), run(10, 1))
     assert (found.verdict, found.missing_cases) == ("inconclusive", 40)
     assert found.reasons[0] == "Too few cases: 10 scored, 50 needed (min_cases). 40 more would do."
+
+
+def test_unmeasured_cases_do_not_count_toward_min_cases():
+    assert verdict_of(run(100, 99, errors=1), min_score=0.9, min_cases=100) == "inconclusive"
+
+
+def test_of_several_numbers_of_missing_cases_the_largest_is_given():
+    found = judge(GateRules(min_score=0.9, slices={"hard": 0.5}), run(40, 37, slices={"hard": part(15, 15)}))
+    assert found.missing_cases == 22
+    found = judge(GateRules(min_score=0.9, slices={"hard": 0.5}), run(40, 37, slices={"hard": part(0, 0)}))
+    assert found.missing_cases == 22
 
 
 def test_a_few_cases_can_fail_a_score_but_a_gate_without_one_needs_20():

@@ -77,8 +77,8 @@ def test_pass_at_k_needs_as_many_repeats():
 def test_repeats_are_averaged_within_their_case_first():
     total = MetricAccumulator(4)
     total.add([1.0, 1.0, 1.0, 0.0])
-    total.add([0.5])
-    assert value(total, "mean") == pytest.approx((0.75 + 0.5) / 2)
+    total.add([0.9])
+    assert value(total, "mean") == pytest.approx((0.75 + 0.9) / 2)
     assert value(total, "accuracy") == pytest.approx((0.75 + 0) / 2)
     assert len(total) == 2
 
@@ -143,9 +143,14 @@ def test_cases_without_an_expected_label_or_labels_are_no_part_of_label_metrics(
     total = MetricAccumulator()
     total.add([0.0], ["a"], None)
     total.add([0.0], (), "a")
+    total.add([0.0], ["b"], "prose " * 100)
     total.add([1.0], ["a"], "a")
-    assert value(total, "recall[a]") == 1
-    assert value(total, "mean") == pytest.approx(1 / 3)
+    assert value(total, "recall[a]") == value(total, "precision_micro") == 1
+    assert value(total, "mean") == pytest.approx(1 / 4)
+    without = MetricAccumulator(labels=False)
+    without.add([1.0], ["a"], "a")
+    assert value(without, "f1[a]") is None
+    assert value(without, "mean") == 1
 
 
 def test_each_case_weighs_the_same_whatever_the_number_of_its_answers():

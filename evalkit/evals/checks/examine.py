@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
@@ -11,10 +12,10 @@ from evalkit.errors import ConfigError, Location, Problem, RenderError
 from evalkit.evals.cases import iter_cases
 from evalkit.evals.checks.duplicates import IdRegister
 from evalkit.runtime.digest import canonical_bytes
-from evalkit.runtime.template import compile_template, render, template_environment
+from evalkit.runtime.template import compile_template, render
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from evalkit.evals.case import Case
     from evalkit.evals.suite import LoadedSuite
@@ -24,6 +25,10 @@ __all__ = ["MAX_CASE_PROBLEMS", "CaseSummary", "examine_cases"]
 
 MAX_CASE_PROBLEMS = 1000
 """Of one suite. A mistake repeated in a million cases is listed this often, then counted."""
+
+_INSERTED = re.compile(r"\{\{\s*([A-Za-z_]\w*)\s*\}\}", re.ASCII)
+_SIMPLE = re.compile(rf"(?:[^{{]|{_INSERTED.pattern}|\{{(?![{{%#]))*", re.ASCII)
+"""A template of text and insertions, nothing else."""
 
 
 @dataclass(slots=True)
@@ -212,15 +217,9 @@ def _renderers(config: GenerationConfig) -> Iterator[Callable[[Mapping[str, Any]
             yield _fail
 
 
-def _cannot_fail(content: str, declared: Collection[str]) -> bool:
+def _cannot_fail(content: str, declared: Mapping[str, Any]) -> bool:
     """Whether a template only inserts declared variables: most do, and a case that fills them will render."""
-    if "{" not in content:
-        return True
-    from jinja2 import nodes
-
-    plain = (nodes.Output, nodes.TemplateData, nodes.Name)
-    found = list(template_environment().parse(content).find_all(nodes.Node))
-    return all(isinstance(n, plain) and (not isinstance(n, nodes.Name) or n.name in declared) for n in found)
+    return _SIMPLE.fullmatch(content) is not None and declared.keys() >= set(_INSERTED.findall(content))
 
 
 def _fail(_: Mapping[str, Any]) -> str:

@@ -60,7 +60,9 @@ def check_suites(
 def is_wanted(catalog: Catalog, ref: Ref, wanted: Callable[[str], bool]) -> bool:
     """Whether a suite's file, or one beside it, is to be checked."""
     folder = catalog.tree.found["suites"][ref].display.rpartition("/")[0]
-    return any(wanted(f"{folder}/{name}") for name in ("suite.yaml", *catalog.tree.beside_suites.get(ref, ())))
+    return any(
+        wanted(f"{folder}/{name}") for name in ("suite.yaml", *catalog.tree.beside_suites.get(ref, ()))
+    )
 
 
 def prompts_by_suite(catalog: Catalog, entries: Iterable[EntryFacts]) -> dict[Ref, list[Ref]]:

@@ -137,7 +137,8 @@ def _random_flips(sums: list[float], observed: float, tie: float, seed: int, fli
     low = far = 0
     rows = max(1, CHUNK // len(values))
     for start in range(0, flips, rows):
-        kept = rng.integers(0, 2, size=(min(rows, flips - start), len(values)), dtype=np.int8)
+        size = (min(rows, flips - start), -(-len(values) // 8))
+        kept = np.unpackbits(rng.integers(0, 256, size=size, dtype=np.uint8), axis=1, count=len(values))
         totals = 2 * (kept @ values) - values.sum()
         low += int(np.count_nonzero(totals <= observed + tie))
         far += int(np.count_nonzero(np.abs(totals) >= abs(observed) - tie))
