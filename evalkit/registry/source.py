@@ -154,7 +154,7 @@ def parse_yaml(text: str, path: str) -> tuple[Source, list[Problem]]:
 
 
 def _syntax_problem(error: yaml.YAMLError, text: str, path: str) -> Problem:
-    mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
+    mark = _mark(error, text.splitlines())
     place = Location(path, mark.line + 1, mark.column + 1) if mark else Location(path, 1, 1)
     what = getattr(error, "problem", None) or getattr(error, "reason", None) or str(error).splitlines()[0]
     if isinstance(error, yaml.reader.ReaderError) and isinstance(error.position, int):
@@ -178,6 +178,21 @@ def _syntax_problem(error: yaml.YAMLError, text: str, path: str) -> Problem:
     elif "undefined alias" in what:
         hint = "quote a text that begins with '*'"
     return Problem("EK101", f"not valid YAML: {what}" + (f" ({context})" if context else ""), place, hint)
+
+
+def _mark(error: yaml.YAMLError, lines: Sequence[str]) -> yaml.Mark | None:
+    """Where the mistake is. What is never closed is noticed further down; its beginning is the place to look."""
+    at, began = getattr(error, "problem_mark", None), getattr(error, "context_mark", None)
+    what = getattr(error, "problem", None) or ""
+    if at is None or began is None:
+        return at or began
+    if "unexpected end of stream" in what or "could not find expected ':'" in what:
+        return began
+    if "did not find expected ','" in what and at.line != began.line:
+        # A line that is indented no further than the bracket's own belongs to what comes after it.
+        indents = [len(line) - len(line.lstrip()) for line in (*lines, "")]
+        return began if indents[min(at.line, len(lines))] <= indents[began.line] else at
+    return at
 
 
 class _TooLarge(Exception):
@@ -209,7 +224,8 @@ class _Reader:
         if (node.tag not in _KNOWN_TAGS and not node.tag.startswith("!")) or (
             node.tag.startswith("!") and node.tag != "!"
         ):
-            self.report("EK101", f"the tag {node.tag} is not read", node, "remove the tag: plain data only")
+            tag = node.tag.replace("tag:yaml.org,2002:", "!!")
+            self.report("EK101", f"the tag {tag} is not read", node, "remove the tag: plain data only")
         if isinstance(node, yaml.ScalarNode):
             return self._scalar(node)
         if isinstance(node, yaml.SequenceNode):

@@ -9,7 +9,7 @@ from evalkit.registry.schema.base import close_match
 from evalkit.runtime.template import template_environment
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from jinja2 import nodes
 
@@ -50,7 +50,7 @@ def check_prompt(file: Checked[Prompt]) -> None:
 
 def _check_template(file: Checked[Prompt], index: int, content: str, declared: set[str]) -> set[str] | None:
     """Report what is wrong with one template, and return the variables it uses; None if it does not parse."""
-    from jinja2 import TemplateSyntaxError, meta
+    from jinja2 import TemplateSyntaxError, nodes
 
     loc = ("messages", index, "content")
     environment = template_environment()
@@ -65,15 +65,13 @@ def _check_template(file: Checked[Prompt], index: int, content: str, declared: s
     except RecursionError:
         file.report("EK301", "the template is nested too deeply", loc)
         return None
-    for node, message, hint in _unavailable(tree):
+    found = list(tree.find_all(nodes.Node))
+    for node, message, hint in _unavailable(found):
         file.report("EK304", message, file.source.locate_in_block(loc, node.lineno), hint)
-    try:
-        free = meta.find_undeclared_variables(tree)
-    except TemplateSyntaxError:  # an unknown filter: said above
-        free = {name.name for name in _names(tree)}
-    free -= set(environment.globals)
+    read = [node for node in found if isinstance(node, nodes.Name) and node.ctx == "load"]
+    free = _free(tree, found, {name.name for name in read})
     reported: set[str] = set()
-    for name in _names(tree):
+    for name in read:
         if name.name in free and name.name not in declared and name.name not in reported:
             reported.add(name.name)
             place = _place_of_word(file, loc, name.lineno, name.name)
@@ -87,40 +85,43 @@ def _check_template(file: Checked[Prompt], index: int, content: str, declared: s
     return free
 
 
-def _names(tree: nodes.Template) -> Iterator[nodes.Name]:
-    from jinja2 import nodes
+def _free(tree: nodes.Template, found: Sequence[nodes.Node], read: set[str]) -> set[str]:
+    """The variables that a template takes from outside: all that it reads, unless it sets some itself."""
+    from jinja2 import TemplateSyntaxError, meta, nodes
 
-    return (name for name in tree.find_all(nodes.Name) if name.ctx == "load")
+    set_here = {node.name for node in found if isinstance(node, nodes.Name) and node.ctx != "load"}
+    if set_here:
+        try:
+            read = meta.find_undeclared_variables(tree)
+        except TemplateSyntaxError:  # an unknown filter, which is reported
+            read = read - set_here
+    return read - set(template_environment().globals)
 
 
-def _unavailable(tree: nodes.Template) -> Iterator[tuple[nodes.Node, str, str | None]]:
+def _unavailable(found: Sequence[nodes.Node]) -> Iterator[tuple[nodes.Node, str, str | None]]:
     """What Jinja2 knows and prompts do not have: other templates, unknown filters and tests, private attributes."""
     from jinja2 import nodes
 
     environment = template_environment()
-    for node in tree.find_all((nodes.Include, nodes.Import, nodes.FromImport, nodes.Extends)):
-        what = {"FromImport": "import"}.get(type(node).__name__, type(node).__name__.lower())
-        yield (
-            node,
-            f"'{what}' reads another template, which a prompt cannot",
-            "write the text out in this prompt",
-        )
-    for filtered in tree.find_all(nodes.Filter):
-        if filtered.name not in environment.filters:
-            guess = close_match(filtered.name, environment.filters)
-            yield (
-                filtered,
-                f"no filter is called '{filtered.name}'",
-                f"did you mean '{guess}'?" if guess else None,
-            )
-    for test in tree.find_all(nodes.Test):
-        if test.name not in environment.tests:
-            guess = close_match(test.name, environment.tests)
-            yield test, f"no test is called '{test.name}'", f"did you mean '{guess}'?" if guess else None
-    for access in tree.find_all((nodes.Getattr, nodes.Getitem)):
-        attribute = _attribute(access)
-        if attribute is not None and attribute.startswith("_"):
-            yield access, f"the attribute '{attribute}' is private, and the sandbox refuses it", None
+    for node in found:
+        if isinstance(node, nodes.Include | nodes.Import | nodes.FromImport | nodes.Extends):
+            what = {"FromImport": "import"}.get(type(node).__name__, type(node).__name__.lower())
+            hint = "write the text out in this prompt"
+            yield node, f"'{what}' reads another template, which a prompt cannot", hint
+        elif isinstance(node, nodes.Filter | nodes.Test):
+            kind = "filter" if isinstance(node, nodes.Filter) else "test"
+            known = environment.filters if kind == "filter" else environment.tests
+            if node.name not in known:
+                guess = close_match(node.name, known)
+                yield (
+                    node,
+                    f"no {kind} is called '{node.name}'",
+                    f"did you mean '{guess}'?" if guess else None,
+                )
+        elif isinstance(node, nodes.Getattr | nodes.Getitem):
+            attribute = _attribute(node)
+            if attribute is not None and attribute.startswith("_"):
+                yield node, f"the attribute '{attribute}' is private, and the sandbox refuses it", None
 
 
 def _attribute(node: Any) -> str | None:

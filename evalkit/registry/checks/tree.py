@@ -157,18 +157,20 @@ class _Walk:
         for folder, name, version in self._versions_in("suites", shape):
             ref = Ref(name, version)
             others: list[str] = []
+            misnamed = False
             for file in self._scan(folder):
                 place = f"{folder}/{file.name}"
                 if file.name == "suite.yaml" and not file.is_dir():
                     self._add("suites", ref, place)
                 elif file.name.lower() in {"suite.yaml", "suite.yml"}:
                     self._stray(place, "rename it to suite.yaml")
+                    misnamed = True
                 elif file.is_dir():
                     self._problem(place, "no folder is read here", "cases lie beside suite.yaml")
                 else:
                     others.append(file.name)
             self._tree.beside_suites[ref] = others
-            if ref not in self._tree.found["suites"]:
+            if ref not in self._tree.found["suites"] and not misnamed:
                 self._problem(folder, "there is no suite.yaml", shape)
 
     def _versions_in(self, folder: str, shape: str) -> Iterator[tuple[str, str, int]]:

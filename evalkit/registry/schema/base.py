@@ -125,10 +125,14 @@ def problems_of(
     found: dict[tuple[Any, ...], Problem] = {}
     items = error.errors(include_url=False)
     misspelt = {loc for item in items if (loc := _meant(item, model)) is not None}
-    for item in items:
+    inner_locs = [tuple(step for step in item["loc"] if not _is_union_tag(step)) for item in items]
+    for item, inner in zip(items, inner_locs, strict=True):
         if item["type"] == "missing" and item["loc"] in misspelt:
             continue  # said once, where the misspelt key stands
-        inner = tuple(step for step in item["loc"] if not _is_union_tag(step))
+        if inner != item["loc"] and any(
+            len(at) > len(inner) and at[: len(inner)] == inner for at in inner_locs
+        ):
+            continue  # not this alternative of a union: another one fits but for something inside
         problem = _problem(item, (*prefix, *inner), source, _keys_at(model, inner[:-1]))
         # A union reports each alternative that did not fit: the place is wrong once.
         found.setdefault((problem.location, problem.code, problem.message), problem)
@@ -169,9 +173,10 @@ def _problem(item: Any, loc: tuple[Any, ...], source: Source, known: Iterable[st
     if kind == "finding":
         finding: Finding = ctx["finding"]
         return Problem(finding.code, finding.message, source.locate(loc), finding.hint)
+    found = "" if kind in {"too_short", "string_too_short"} else f", found {shown(value)}"
     return Problem(
         "EK106",
-        f"{where or 'the file'} {_expectation(kind, ctx)}, found {shown(value)}",
+        f"{where or 'the file'} {_expectation(kind, ctx)}{found}",
         source.locate(loc),
         _hint(kind, value),
     )

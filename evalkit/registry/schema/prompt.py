@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 from pydantic import Field
 
-from evalkit.registry.schema.base import CrossChecked, Finding, Name, Strict, Version
+from evalkit.registry.schema.base import CrossChecked, Finding, Name, Strict, Version, shown
+from evalkit.runtime.config import Variable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 __all__ = ["Prompt", "PromptMessage", "PromptVariable"]
 
+VariableType = Literal["string", "integer", "number", "boolean", "array", "object", "any"]
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 class PromptVariable(Strict):
     """An input of the prompt."""
 
-    type: Literal["string", "integer", "number", "boolean", "array", "object", "any"] = "string"
+    type: VariableType = "string"
     required: bool = True
     """When false, a case or a call may leave it out and `default` is used."""
     default: Any = None
@@ -60,3 +62,11 @@ class Prompt(CrossChecked):
                 at = ("variables", name, "default")
                 hint = "add required: false, or remove the default"
                 yield Finding(f"variable '{name}' is required and has a default", at, hint=hint)
+            if isinstance(variable, dict) and not _default_fits(variable):
+                message = f"the default of '{name}' is {shown(variable['default'])}, and the type is {variable.get('type', 'string')}"
+                yield Finding(message, ("variables", name, "default"))
+
+
+def _default_fits(variable: Mapping[str, Any]) -> bool:
+    kind, default = variable.get("type", "string"), variable.get("default")
+    return default is None or kind not in get_args(VariableType) or Variable(kind).accepts(default)
