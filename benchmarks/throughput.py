@@ -175,7 +175,7 @@ def main() -> None:
 
 def startup_of_raw(raw: list[str], folder: Path, env: dict[str, str]) -> Measured:
     one = folder / "one.jsonl"
-    one.write_text(Path(raw[3]).open().readline())
+    one.write_text(Path(raw[3]).read_text().partition("\n")[0])
     return min((measure([*raw[:3], str(one), "1"], folder, env) for _ in range(3)), key=lambda m: m.cpu_s)
 
 

@@ -31,7 +31,10 @@ class Recording:
         self.path = path
         self.generation_digest: str | None = None
         """The one digest that every line carries; None when none does."""
-        self._offsets: dict[str, list[int]] = {}
+        self._first: dict[str, int] = {}
+        """Where the line of an id begins."""
+        self._repeats: dict[str, list[int]] = {}
+        """Where its further lines begin, for the ids that have any."""
         problems = self._index()
         if problems:
             raise ConfigError(problems)
@@ -42,17 +45,17 @@ class Recording:
         self._file.close()
 
     def __contains__(self, case_id: str) -> bool:
-        return case_id in self._offsets
+        return case_id in self._first
 
     def __len__(self) -> int:
-        return len(self._offsets)
+        return len(self._first)
 
     def answer(self, case_id: str, repeat: int) -> Answer | None:
         """The recorded answer, or None where the recording has none for this case and repeat."""
-        offsets = self._offsets.get(case_id, ())
-        if repeat >= len(offsets):
+        further = self._repeats.get(case_id, ())
+        if case_id not in self._first or repeat > len(further):
             return None
-        self._file.seek(offsets[repeat])
+        self._file.seek(further[repeat - 1] if repeat else self._first[case_id])
         return _answer(json.loads(self._file.readline()))
 
     def _index(self) -> list[Problem]:
@@ -76,8 +79,10 @@ class Recording:
                         break
                     continue
                 digests.add(row.get("generation_digest"))
-                self._offsets.setdefault(str(row["id"]), []).append(start)
-        if not problems and not self._offsets:
+                case_id = str(row["id"])
+                if self._first.setdefault(case_id, start) != start:
+                    self._repeats.setdefault(case_id, []).append(start)
+        if not problems and not self._first:
             problems.append(Problem("EK507", "the recording is empty", Location(display)))
         if len(digests) == 1:
             self.generation_digest = digests.pop()

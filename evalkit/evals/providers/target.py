@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 __all__ = ["CommandTarget", "HttpTarget"]
 
 _STDERR_KEPT = 2000
+_LAST_WORDS_S = 2.0
 
 
 class HttpTarget:
@@ -121,8 +122,9 @@ class CommandTarget:
             message = f"`{self.endpoint}` did not end within {self._timeout_s:g} s"
             raise Unavailable("timeout", message, retryable=False) from None
         finally:
-            _kill_group(process)
-            await process.wait()
+            await _end(process)
+        if len(printed) > MAX_BODY_BYTES:
+            raise CandidateFailed("malformed", f"it printed more than {MAX_BODY_BYTES // 2**20} MiB")
         if status:
             last = excerpt(said[-_STDERR_KEPT:].decode("utf-8", "replace").strip().rpartition("\n")[2])
             how = f"was ended by signal {-status}" if status < 0 else f"exits {status}"
@@ -162,10 +164,11 @@ async def _converse(process: asyncio.subprocess.Process, text: bytes) -> tuple[b
         parts: list[bytes] = []
         size = 0
         while part := await stdout.read(65536):
-            size += len(part)
-            if size > MAX_BODY_BYTES:
-                raise CandidateFailed("malformed", f"it printed more than {MAX_BODY_BYTES // 2**20} MiB")
-            parts.append(part)
+            if size <= MAX_BODY_BYTES:
+                parts.append(part)
+                size += len(part)
+            else:
+                _kill_group(process)  # and read on: a process ends only when its pipes are empty
         return b"".join(parts)
 
     async def read_error() -> bytes:
@@ -176,6 +179,14 @@ async def _converse(process: asyncio.subprocess.Process, text: bytes) -> tuple[b
 
     output, error, _ = await asyncio.gather(read_output(), read_error(), write())
     return output, error
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    """Kill what still runs, and empty the pipes. A child that left the group may keep them open: it is not waited for."""
+    _kill_group(process)
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(_LAST_WORDS_S):
+            await process.communicate()
 
 
 def _kill_group(process: asyncio.subprocess.Process) -> None:
