@@ -115,7 +115,9 @@ class Session:
         ):
             hint = f'add it to evalkit.yaml: prices: {{"{plan.config.model}": {{input: 0.25, output: 2.0}}}}'
             raise UsageError(Problem("EK506", f"the price of {plan.config.model} is not known", hint=hint))
-        if self.recording is None:
+        if self.recording is not None:
+            self.recording.refuse_more_than(suite.suite.repeats)
+        else:
             self._provider(plan)  # a missing key is found before the first request
         baseline, missing = self._baseline(plan)
         return plan, baseline, missing

@@ -13,6 +13,7 @@ from evalkit.evals.gate import GateRules
 from evalkit.evals.metrics import parse_metric
 from evalkit.evals.scorers.arguments import InvalidScorer
 from evalkit.evals.scorers.spec import ScorerSpec, parse_scorers
+from evalkit.registry.schema import ProjectConfig
 from evalkit.registry.schema.base import CrossChecked, Finding, Name, Strict, Version, close_match, validate
 from evalkit.registry.source import Source, read_yaml
 from evalkit.runtime.refs import Ref, is_name
@@ -217,7 +218,11 @@ def _custom_scorers(project: Project) -> dict[str, str]:
     try:
         return dict(project.config.scorers)
     except ConfigError:
-        return {}  # evalkit.yaml has problems of its own; they are reported where it is read
+        # evalkit.yaml has problems of its own, reported where it is read. They make no scorer unknown.
+        _, source, _ = project.read(project.root / "evalkit.yaml", ProjectConfig)
+        listed = source.data.get("scorers") if isinstance(source.data, dict) else None
+        named = listed.items() if isinstance(listed, dict) else ()
+        return {name: target for name, target in named if isinstance(target, str)}
 
 
 def _build_scorers(

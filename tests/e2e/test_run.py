@@ -440,6 +440,7 @@ def test_the_data_frame_has_a_row_a_case_and_no_zero_for_what_was_not_measured(p
         ('{"id": "t0", "output": 3}\n', 1),
         ('{"id": "t0", "tool_calls": [1]}\n', 1),
         ("[]\n", 1),
+        ('{"id": "t0", "output": "x"}\n{"id": "t0", "output": "y"}\n', 0),
     ],
 )
 def test_a_broken_recording_is_reported_at_its_line(project, text, line):
@@ -447,5 +448,5 @@ def test_a_broken_recording_is_reported_at_its_line(project, text, line):
     project.write("answers.jsonl", text)
     ran = project.evalkit("run", "triage@v1", "--replay", "answers.jsonl")
     assert ran.code == 2
-    assert f"answers.jsonl:{line}:" in ran.err
+    assert (f"answers.jsonl:{line}:" if line else "answers.jsonl: EK507") in ran.err
     assert "EK507" in ran.err

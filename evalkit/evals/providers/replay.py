@@ -50,6 +50,18 @@ class Recording:
     def __len__(self) -> int:
         return len(self._first)
 
+    def refuse_more_than(self, repeats: int) -> None:
+        """Refuse a recording that has an id more often than the suite asks it: which answer counts is not clear.
+
+        Raises:
+            ConfigError: EK507, naming the ids.
+        """
+        ids = sorted(case_id for case_id, further in self._repeats.items() if len(further) >= repeats)
+        if ids:
+            shown = ", ".join(ids[:5]) + (f" and {len(ids) - 5} more" if len(ids) > 5 else "")
+            message = f"recorded more often than the suite asks ({repeats}): {shown}"
+            raise ConfigError(Problem("EK507", message, Location(str(self.path))))
+
     def answer(self, case_id: str, repeat: int) -> Answer | None:
         """The recorded answer, or None where the recording has none for this case and repeat."""
         further = self._repeats.get(case_id, ())
