@@ -123,8 +123,15 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _say(error: EvalkitError) -> None:
+    """Problems quote files and servers: no control character, and in Actions no workflow command, gets through."""
+    from evalkit.report.neutral import actions_log, terminal
+
     for problem in error.problems:
-        sys.stderr.write(f"{problem}\n")
+        lines = "\n".join(terminal(line, 10_000) for line in str(problem).split("\n  help: "))
+        text = lines.replace("\n", "\n  help: ")
+        sys.stderr.write(
+            actions_log(f"{text}\n") if os.environ.get("GITHUB_ACTIONS") == "true" else f"{text}\n"
+        )
     if len(error.problems) > 1:
         sys.stderr.write(f"{len(error.problems)} problems\n")
 

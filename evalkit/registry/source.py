@@ -156,6 +156,8 @@ def parse_yaml(text: str, path: str) -> tuple[Source, list[Problem]]:
 def _syntax_problem(error: yaml.YAMLError, text: str, path: str) -> Problem:
     mark = _mark(error, text.splitlines())
     place = Location(path, mark.line + 1, mark.column + 1) if mark else Location(path, 1, 1)
+    if mark and mark.line >= len(written := text.rstrip().splitlines()):  # noticed at the end of the file
+        place = Location(path, len(written), len(written[-1]) if written else 1)
     what = getattr(error, "problem", None) or getattr(error, "reason", None) or str(error).splitlines()[0]
     if isinstance(error, yaml.reader.ReaderError) and isinstance(error.position, int):
         before = text[: error.position]

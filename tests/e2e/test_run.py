@@ -9,12 +9,36 @@ import time
 import xml.etree.ElementTree as ET
 
 import pytest
-from conftest import ENTRY, configure, right, tickets
+from small_project import ENTRY, configure, right, tickets
 
 from evalkit.evals import load_run
 from evalkit.testing.model_server import Faults, ModelServer, RawReply
 
-RECORD_KEYS = ["run_id", "entry", "version", "suite", "generation_digest", "suite_digest", "score", "ci95", "cases", "scored", "errors", "verdict", "reasons", "metrics", "slices", "baseline", "latency_ms", "tokens", "cost_usd", "cached", "served_models", "source", "output_dir"]
+RECORD_KEYS = [
+    "run_id",
+    "entry",
+    "version",
+    "suite",
+    "generation_digest",
+    "suite_digest",
+    "score",
+    "ci95",
+    "cases",
+    "scored",
+    "errors",
+    "verdict",
+    "reasons",
+    "metrics",
+    "slices",
+    "baseline",
+    "latency_ms",
+    "tokens",
+    "cost_usd",
+    "cached",
+    "served_models",
+    "source",
+    "output_dir",
+]
 
 
 def test_a_good_candidate_passes_and_leaves_its_record(project):
@@ -39,9 +63,20 @@ def test_a_good_candidate_passes_and_leaves_its_record(project):
     assert json.loads(project.read("out/run.json")) == record
     lines = [json.loads(line) for line in project.read("out/samples.jsonl").splitlines()]
     assert len(lines) == 60
-    wanted = (
-        ["id", "input", "expected", "output", "scores", "error", "latency_ms", "tokens", "cost_usd", "cached", "served_model", "tags"]
-    )
+    wanted = [
+        "id",
+        "input",
+        "expected",
+        "output",
+        "scores",
+        "error",
+        "latency_ms",
+        "tokens",
+        "cost_usd",
+        "cached",
+        "served_model",
+        "tags",
+    ]
     assert set(wanted) <= lines[0].keys()
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import yaml
-from conftest import ENTRY, configure, right, tickets
+from small_project import ENTRY, configure, right, tickets
 
 from evalkit.testing.model_server import ModelServer
 

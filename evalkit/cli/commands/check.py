@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,8 +14,6 @@ from evalkit.cli.common import find_project, format_option, print_json
 from evalkit.errors import Problem, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from evalkit.evals.checks import CheckReport
 
 EPILOG = """\b
@@ -50,12 +49,12 @@ def command(ctx: click.Context, paths: tuple[Path, ...], output_format: str) -> 
         where = ", ".join(map(str, paths)) or str(project.root)
         hint = "entries lie in registry/entries/<name>/v1.yaml, suites in suites/<name>/v1/suite.yaml"
         raise UsageError(Problem("EK901", f"there is nothing to check in {where}", hint=hint))
-    writers: dict[str, Callable[[CheckReport], None]] = {
-        "text": _write_text,
-        "json": _write_json,
-        "github": _write_github,
-    }
-    writers[output_format](report)
+    if output_format == "json":
+        _write_json(report)
+    elif output_format == "github":
+        _write_github(report, _above(project.root))
+    else:
+        _write_text(report)
     click.echo(_summary(report), err=True)
     return 1 if report.errors else 0
 
@@ -77,11 +76,16 @@ def _summary(report: CheckReport) -> str:
     return ", ".join(f"{count:,} {noun}{'' if count == 1 else 's'}" for count, noun in counted)
 
 
+MAX_TEXT = 2_000
+"""Characters of a message: keys and values of a file are in it, and may be of any length."""
+
+
 def _write_text(report: CheckReport) -> None:
-    from evalkit.report.neutral import visible
+    from evalkit.report.neutral import one_line, visible
 
     for problem in report.problems:
-        click.echo(visible(str(problem)))
+        # What a file says may hold line breaks, and a line of its own must not look like another problem or a command.
+        click.echo(visible(str(replace(problem, message=one_line(problem.message, MAX_TEXT)))))
 
 
 def _write_json(report: CheckReport) -> None:
@@ -109,15 +113,26 @@ def _as_data(problem: Problem) -> dict[str, str | int | None]:
     }
 
 
-def _write_github(report: CheckReport) -> None:
+def _above(root: Path) -> str:
+    """How the repository that GitHub checked out calls the project's directory, with a slash; empty if it is the same."""
+    workspace = os.environ.get("GITHUB_WORKSPACE")
+    if not workspace or not root.is_relative_to(workspace) or root == Path(workspace):
+        return ""
+    return f"{root.relative_to(workspace).as_posix()}/"
+
+
+def _write_github(report: CheckReport, above: str) -> None:
     """Workflow commands: the runner shows each beside its line, in the log and in the diff."""
+    from evalkit.report.neutral import one_line
+
     for problem in report.problems:
         place = problem.location
         properties = {"title": problem.code}
         if place:
-            properties = {"file": place.path, "line": str(place.line or 1), "col": str(place.column or 1)}
-            properties["title"] = problem.code
-        text = f"{problem.message}\nhelp: {problem.hint}" if problem.hint else problem.message
+            line, column = str(place.line or 1), str(place.column or 1)
+            properties = {"file": f"{above}{place.path}", "line": line, "col": column} | properties
+        text = one_line(problem.message, MAX_TEXT)
+        text += f"\nhelp: {one_line(problem.hint, MAX_TEXT)}" if problem.hint else ""
         listed = ",".join(f"{key}={_property(value)}" for key, value in properties.items())
         click.echo(f"::{problem.severity} {listed}::{_data(text)}")
 

@@ -84,9 +84,20 @@ class _Walk:
         self._tree = Tree()
 
     def tree(self) -> Tree:
-        for name in sorted(entry.name for entry in self._scan("")):
+        inside: set[str] = set()
+        for entry in self._scan(""):
+            name = entry.name
             if name != "evalkit.yaml" and name.lower() in {"evalkit.yaml", "evalkit.yml"}:
                 self._stray(name, f"rename {name} to evalkit.yaml")
+            elif name in ("registry", "suites") and self._stays_inside(entry, name):
+                inside.add(name)
+        if "registry" in inside:
+            self._registry()
+        if "suites" in inside:
+            self._suites()
+        return self._tree
+
+    def _registry(self) -> None:
         for entry in self._scan("registry"):
             place = f"registry/{entry.name}"
             if not entry.is_dir():
@@ -103,8 +114,6 @@ class _Walk:
                 guess = close_match(entry.name, _FOLDERS)
                 hint = f"did you mean registry/{guess}?" if guess else f"folders: {', '.join(_FOLDERS)}"
                 self._problem(place, f"no folder of the registry is called '{entry.name}'", hint)
-        self._suites()
-        return self._tree
 
     def _names(self, kind: str, folder: str) -> None:
         for entry in self._scan(folder):

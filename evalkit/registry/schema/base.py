@@ -30,6 +30,7 @@ __all__ = [
     "CrossChecked",
     "Finding",
     "Name",
+    "Part",
     "RefText",
     "Strict",
     "Version",
@@ -47,6 +48,16 @@ class Strict(BaseModel):
     )
 
 
+class Part(Strict):
+    """A piece of a file that every command may have to read.
+
+    It is built when it is first used, and the text under each field is read only where JSON Schemas are made
+    (`evalkit.registry.json_schema`): both would cost every command a good part of its start.
+    """
+
+    model_config = ConfigDict(use_attribute_docstrings=False, defer_build=True)
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """Something wrong between the keys of one mapping. `at` leads from that mapping to the value it is about."""
@@ -57,7 +68,7 @@ class Finding:
     hint: str | None = None
 
 
-class CrossChecked(Strict):
+class CrossChecked(Part):
     """A model with rules between its keys. They are checked beside the keys' own rules, so both are reported at once."""
 
     @classmethod

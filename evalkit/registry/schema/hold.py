@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
-from evalkit.registry.schema.base import CrossChecked, Finding, Strict
+from evalkit.registry.schema.base import CrossChecked, Finding, Part
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -31,7 +31,7 @@ class Hold(CrossChecked):
             yield Finding("a hold is on one 'digest' or on 'all': exactly one of them")
 
 
-class HoldFile(Strict):
+class HoldFile(Part):
     """A list of holds. A file may also be a single hold, written as a mapping."""
 
     holds: list[Hold]

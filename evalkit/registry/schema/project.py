@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
-from evalkit.registry.schema.base import CrossChecked, Finding, Name, RefText, Strict
+from evalkit.registry.schema.base import CrossChecked, Finding, Name, Part, RefText
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -86,7 +86,7 @@ class ProviderConfig(CrossChecked):
             yield Finding("a command provider needs a 'command'", code="EK105")
         if kind != "command" and "command" in raw:
             yield Finding("only a command provider has a 'command'", ("command",))
-        if kind not in {"http", "command", None} and "output" in raw:
+        if kind not in ("http", "command", None) and "output" in raw:
             yield Finding("only an http provider has an 'output'", ("output",))
         headers = raw.get("headers")
         for name, value in headers.items() if isinstance(headers, dict) else ():
@@ -101,7 +101,7 @@ class ProviderConfig(CrossChecked):
             yield Finding("the URL holds a user or a password", ("base_url",), "EK216", hint)
 
 
-class PolicyDefaults(Strict):
+class PolicyDefaults(Part):
     """What holds for every entry unless it says otherwise."""
 
     production_gate: Literal["canary", "eval"] = "canary"
@@ -110,7 +110,7 @@ class PolicyDefaults(Strict):
     suites: list[RefText] = Field(default_factory=list)
 
 
-class EntryPolicy(Strict):
+class EntryPolicy(Part):
     """What holds for the entries that a name or a pattern matches."""
 
     suites: list[RefText] = Field(default_factory=list)
@@ -119,7 +119,7 @@ class EntryPolicy(Strict):
     approvals: Annotated[int, Field(ge=0, le=10)] | None = None
 
 
-class Policy(Strict):
+class Policy(Part):
     """Which suites gate which entries, how production is gated, who may approve."""
 
     defaults: PolicyDefaults = PolicyDefaults()
@@ -130,7 +130,7 @@ class Policy(Strict):
     """How many former production entries stay ready for a rollback."""
 
 
-class Price(Strict):
+class Price(Part):
     """List price in USD for a million tokens."""
 
     input: Annotated[float, Field(ge=0)]
@@ -138,7 +138,7 @@ class Price(Strict):
     cached_input: Annotated[float, Field(ge=0)] | None = None
 
 
-class Artifacts(Strict):
+class Artifacts(Part):
     """What CI artifacts may hold."""
 
     outputs: bool = True

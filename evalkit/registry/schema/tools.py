@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag
 
-from evalkit.registry.schema.base import CrossChecked, Finding, Name, Strict, Version
+from evalkit.registry.schema.base import CrossChecked, Finding, Name, Part, Version
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 __all__ = ["ToolDefinition", "Tools", "WrappedTool"]
 
 
-class ToolDefinition(Strict):
+class ToolDefinition(Part):
     """One function that the model may call."""
 
     name: Annotated[str, Field(min_length=1, max_length=128)]
@@ -28,7 +28,7 @@ class ToolDefinition(Strict):
         return {"type": "function", "function": self.model_dump(exclude_none=True)}
 
 
-class WrappedTool(Strict):
+class WrappedTool(Part):
     """The same in the shape of the chat API: `{type: function, function: {…}}`."""
 
     type: Literal["function"]
