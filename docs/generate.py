@@ -1,7 +1,7 @@
 """Write the pages that are generated from the code, or check that they are current.
 
-    python docs/generate.py            write
-    python docs/generate.py --check    exit 1 and name the pages that are not current
+python docs/generate.py            write
+python docs/generate.py --check    exit 1 and name the pages that are not current
 """
 
 from __future__ import annotations
