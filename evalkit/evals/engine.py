@@ -1,9 +1,8 @@
 """The engine: puts a stream of jobs to a provider, as many at once as it bears, and says what became of each.
 
-    jobs (lazy) ─> worker ─> cache hit? ──────────────────────────> Answered
-                     └─> budget ─> place ─> pace ─> provider ─┬──> Answered, kept in the cache
-                           └── nothing left ─> Unscored       ├──> Failed (the candidate's own doing)
-                                                              └──> wait, again, … ─> Unscored
+    jobs (lazy) ─> worker ─> cache hit? ───────────────> Answered
+                     └─────> budget ─> sender ─┬───────> Answered, kept in the cache
+                               └─ nothing left ┴───────> Failed, Unscored
 
 Workers pull from the iterator, so memory does not depend on how many jobs there are. A worker whose case waits to be
 tried again lends its turn to another, so that a few refused requests do not slow down the rest.
@@ -12,14 +11,14 @@ tried again lends its turn to another, so that a few refused requests do not slo
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from evalkit.errors import Problem, ProviderError, UsageError
 from evalkit.evals.cache import cache_key
-from evalkit.evals.limits import AdaptiveConcurrency, Budget, Pace
-from evalkit.evals.providers.base import APPLICATION_KINDS, CandidateFailed, Fatal, Unavailable
-from evalkit.evals.retry import GiveUp, RetryPolicy
+from evalkit.evals.limits import Budget
+from evalkit.evals.outcome import Answered, Failed, Outcome, Unscored
+from evalkit.evals.providers.base import APPLICATION_KINDS
+from evalkit.evals.sender import Sender
 
 if TYPE_CHECKING:
     import random
@@ -45,11 +44,10 @@ __all__ = [
 CacheMode = Literal["reuse", "refresh", "off"]
 """`reuse` reads and keeps answers; `refresh` asks everything anew and keeps the answers; `off` does neither."""
 
-_TURN = 50  # jobs handled without waiting before others (progress, Ctrl-C) get a turn: some milliseconds
+_TURN = 50  # jobs that all workers handle without waiting before others (progress, Ctrl-C) get a turn
 _LENT = 4  # cases held at once, in multiples of the concurrency: those in flight, and those that wait to be tried again
-_MIN_DEAD = 10
-_FIRST_CONTACT_S = 2.0
-_FIRST_CONTACT_WAIT_S = 0.5
+_GATHERED = 8  # at most this part of the concurrency is answered and not yet written: what a kill -9 may cost
+_FLUSH_WITHIN_S = 0.005
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,34 +57,6 @@ class Job:
     case: Case
     repeat: int
     request: Request
-
-
-@dataclass(frozen=True, slots=True)
-class Answered:
-    """An answer came, now or (with `answer.cached`) earlier."""
-
-    answer: Answer
-
-
-@dataclass(frozen=True, slots=True)
-class Failed:
-    """The candidate cannot answer this case: scores 0. For `type` see `SampleError`."""
-
-    type: str
-    message: str
-
-
-@dataclass(frozen=True, slots=True)
-class Unscored:
-    """Nothing was learnt about the candidate. For `type` see `SampleError`."""
-
-    type: str
-    message: str
-    attempts: int
-    """Requests sent for this case; 0 where the run had stopped sending."""
-
-
-Outcome = Answered | Failed | Unscored
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,33 +149,17 @@ class _Run:
         self.price = price
         self.on_result = on_result
         self.clock = clock
-        self.rng = rng
         self.stats = EngineStats()
-
-        self.policy = RetryPolicy(max_attempts=options.max_attempts, max_wait_s=options.max_wait_s)
-        self.places = AdaptiveConcurrency(options.concurrency, clock)
         self.budget = Budget(options.max_cost_usd)
-        self.requests_pace = Pace(options.rpm, clock) if options.rpm else None
-        self.tokens_pace = Pace(options.tpm, clock) if options.tpm else None
-        self.in_flight = 0
+        self.sender = Sender(provider, options, self.stats, clock, rng, self._sleep)
 
         self.jobs: Iterator[Job] = iter(())
         self.workers: set[asyncio.Task[None]] = set()
         self.awake = 0
         """Workers that are not waiting to try a case again."""
-        self.since_turn = 0
-        self.opening: asyncio.Task[None] | None = None
+        self.flushing: asyncio.TimerHandle | None = None
+        """The next time that answers are written to the cache, if any wait for it."""
         self.finished: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-
-        self.closed: Unscored | None = None
-        """What becomes of every further job that must be asked, once the run has stopped sending."""
-        self.first_sent_at: float | None = None
-        self.contact = False
-        """Whether the provider has been heard of at all, be it with an error."""
-        self.alive = False
-        """Whether it has ever answered a case."""
-        self.dead_in_a_row = 0
-        """Cases given up since it last answered one."""
 
     async def answer_all(self, jobs: Iterable[Job], stop: asyncio.Event) -> EngineStats:
         self.jobs = iter(jobs)
@@ -225,14 +179,14 @@ class _Run:
         return self.stats
 
     async def _end(self, stopped: asyncio.Future[Any]) -> None:
-        tasks = [stopped, *self.workers, *((self.opening,) if self.opening else ())]
+        tasks = [stopped, *self.workers]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        self._flush()
         if not self.finished.cancel() and not self.finished.cancelled():
             self.finished.exception()  # it is told by the exception on its way, if there is one
-        if self.opening:
-            await self.provider.close()
+        await self.sender.close()
         self.stats.spent_usd = self.budget.spent_usd
 
     # Workers
@@ -245,19 +199,21 @@ class _Run:
 
     def _dismiss(self, worker: asyncio.Task[None]) -> None:
         self.workers.discard(worker)
-        if self.finished.done() or worker.cancelled():
-            return
-        if error := worker.exception():
+        error = None if worker.cancelled() else worker.exception()
+        if self.finished.done():
+            return  # many workers may meet the same end: it is told once
+        if error:
             self.finished.set_exception(error)
         elif not self.workers:
             self.finished.set_result(None)
 
     async def _work(self) -> None:
         """Handle jobs until there are none, or until those who were lent a turn are enough."""
+        turn = max(1, _TURN // self.options.concurrency)
+        handled = 0
         while self.awake <= self.options.concurrency:
-            self.since_turn += 1
-            if self.since_turn >= _TURN:
-                self.since_turn = 0
+            handled += 1
+            if handled % turn == 0:
                 await asyncio.sleep(0)
             job = next(self.jobs, None)
             if job is None:
@@ -290,23 +246,21 @@ class _Run:
             self.stats.cached += 1
             answer.cost_usd = self.price(answer)
             return Answered(answer)
-        return self.closed
+        return self.sender.closed
 
     async def _ask(self, job: Job, key: str) -> Outcome:
         if not await self.budget.enter():
-            if self.closed is None:
-                self.closed = Unscored(
-                    "budget", f"the budget of {self.budget.limit_usd:,.2f} USD is spent", 0
-                )
+            if self.sender.closed is None:
+                message = f"the budget of {self.budget.limit_usd:,.2f} USD is spent"
+                self.sender.closed = Unscored("budget", message, 0)
                 self.stats.stopped = "budget"
-            return self.closed
+            return self.sender.closed
         cost_usd: float | None = None
         try:
-            outcome = await self._try(job.request)
+            outcome = await self.sender.ask(job.request)
             if isinstance(outcome, Answered):
                 answer = outcome.answer
-                if self.cache is not None:
-                    self.cache.put(key, answer)
+                self._keep(key, answer)
                 self.stats.answered += 1
                 price = self.price(answer)
                 if price is not None:
@@ -316,140 +270,19 @@ class _Run:
             self.budget.leave(cost_usd)
         return outcome
 
-    async def _try(self, request: Request) -> Outcome:
-        """Send, and send again while the retry budget of the case lasts."""
-        await self._open()
-        attempts, waited_s = 0, 0.0
-        while True:
-            try:
-                answer = await self._send(request, again=attempts > 0)
-            except Unavailable as error:
-                failure = error
-            except CandidateFailed as error:
-                self._is_alive()
-                return Failed(error.type, error.message)
-            except Fatal as error:
-                raise _as_error(error) from None
-            else:
-                if isinstance(answer, Unscored):
-                    return replace(answer, attempts=attempts)
-                self._is_alive()
-                return Answered(answer)
-            attempts += 1
-            wait_s = self._wait_after(failure, attempts, waited_s)
-            if isinstance(wait_s, GiveUp):
-                return self._give_up(failure, wait_s, attempts)
-            waited_s += wait_s
-            await self._sleep(wait_s)
+    def _keep(self, key: str, answer: Answer) -> None:
+        """Cache an answer: written at once or, with many in flight, within milliseconds together with a few others."""
+        if self.cache is None:
+            return
+        waiting = self.cache.put(key, answer)
+        if waiting >= self.options.concurrency // _GATHERED:
+            self._flush()
+        elif waiting and self.flushing is None:
+            self.flushing = asyncio.get_running_loop().call_later(_FLUSH_WITHIN_S, self._flush)
 
-    async def _open(self) -> None:
-        if self.opening is None:
-            self.opening = asyncio.create_task(self.provider.open())
-        try:
-            await self.opening
-        except Fatal as error:
-            raise _as_error(error) from None
-
-    async def _send(self, request: Request, *, again: bool) -> Answer | Unscored:
-        """One request, when its turn has come; what `closed` says if the run has stopped sending by then."""
-        sent_under = await self.places.enter(first=again)
-        refused: bool | None = None
-        retry_after_s: float | None = None
-        tokens = _tokens(request) if self.tokens_pace else 0
-        try:
-            if self.requests_pace:
-                await self.requests_pace.turn()
-            if self.tokens_pace:
-                await self.tokens_pace.turn(tokens)
-            if self.closed:
-                return self.closed
-            self.stats.retries += again
-            answer = await self._complete(request)
-            refused = False
-            if self.tokens_pace and answer.input_tokens is not None:
-                self.tokens_pace.correct(answer.input_tokens + (answer.output_tokens or 0) - tokens)
-        except CandidateFailed:
-            refused = False
-            raise
-        except Unavailable as error:
-            retry_after_s = error.retry_after_s
-            if error.type in ("rate_limited", "server_error"):
-                self.contact = True
-                refused = error.type == "rate_limited" or retry_after_s is not None
-            raise
-        finally:
-            if refused and retry_after_s and retry_after_s > self.policy.max_wait_s:
-                retry_after_s = None  # no case will wait that long, so nobody is held back for it
-            self.places.leave(sent_under, refused=refused, retry_after_s=retry_after_s)
-        return answer
-
-    async def _complete(self, request: Request) -> Answer:
-        started = self.clock.monotonic()
-        if self.first_sent_at is None:
-            self.first_sent_at = started
-        self.stats.requests += 1
-        self.in_flight += 1
-        self.stats.concurrency = max(self.stats.concurrency, self.in_flight)
-        try:
-            async with asyncio.timeout(self.options.timeout_s):
-                answer = await self.provider.complete(request)
-        except TimeoutError:
-            raise Unavailable("timeout", f"no answer within {self.options.timeout_s:g} s") from None
-        finally:
-            self.in_flight -= 1
-        if answer.latency_ms is None:
-            answer.latency_ms = (self.clock.monotonic() - started) * 1000.0
-        return answer
-
-    # What failures mean for the rest
-
-    def _is_alive(self) -> None:
-        self.contact = self.alive = True
-        self.dead_in_a_row = 0
-
-    def _wait_after(self, failure: Unavailable, attempts: int, waited_s: float) -> float | GiveUp:
-        """How long this case waits.
-
-        Before the first contact, waits are short and the run ends after two seconds: a server that is not there is
-        most likely a wrong address, and every case would tell the same.
-        """
-        wait_s = self.policy.next_wait_s(attempts, waited_s, failure.retry_after_s, self.rng)
-        if failure.type == "network" and not self.contact:
-            since_s = self.clock.monotonic() - (self.first_sent_at or 0.0)
-            if since_s >= _FIRST_CONTACT_S or not failure.retryable:
-                raise self._unreachable(failure)
-            return wait_s if isinstance(wait_s, GiveUp) else min(wait_s, _FIRST_CONTACT_WAIT_S)
-        return wait_s if failure.retryable else GiveUp("not tried again")
-
-    def _give_up(self, failure: Unavailable, reason: GiveUp, attempts: int) -> Unscored:
-        """Leave a case unscored; stop sending when as many in a row as are asked at once got no answer."""
-        self.dead_in_a_row += 1
-        if self.dead_in_a_row >= max(_MIN_DEAD, self.options.concurrency) and self.closed is None:
-            if not self.alive:
-                raise self._unreachable(failure)
-            message = f"nothing more was asked: the provider stopped answering ({failure.message})"
-            self.closed = Unscored(failure.type, message, 0)
-            self.stats.stopped = "unreachable"
-        return Unscored(failure.type, f"{failure.message} ({reason.reason})", attempts)
-
-    def _unreachable(self, failure: Unavailable) -> ProviderError:
-        provider = self.provider
-        if failure.type == "network":
-            message = f"provider '{provider.name}' cannot be reached: {failure.message}"
-            hint = "is the server running? check `base_url` in evalkit.yaml, and HTTPS_PROXY and NO_PROXY"
-        else:
-            message = (
-                f"provider '{provider.name}' ({provider.endpoint}) answers no request: {failure.message}"
-            )
-            hint = "nothing could be measured; the same command goes on from here once the provider works"
-        return ProviderError(Problem("EK503", message, hint=hint))
-
-
-def _as_error(fatal: Fatal) -> UsageError | ProviderError:
-    return (UsageError if fatal.exit_code == 2 else ProviderError)(fatal.problem)
-
-
-def _tokens(request: Request) -> int:
-    """About what a provider counts against its rate before it answers: the prompt, and what the answer may take."""
-    limit = request.body.get("max_completion_tokens") or request.body.get("max_tokens") or 0
-    return len(str(request.body)) // 4 + (limit if isinstance(limit, int) else 0)
+    def _flush(self) -> None:
+        if self.flushing:
+            self.flushing.cancel()
+            self.flushing = None
+        if self.cache is not None:
+            self.cache.flush()

@@ -13,6 +13,10 @@ from typing import Protocol
 __all__ = ["AdaptiveConcurrency", "Budget", "Clock", "Pace", "SystemClock"]
 
 
+_ROUNDING_S = 1e-6
+_ROUNDING_USD = 1e-9  # a sum of many prices is not exact
+
+
 class Clock(Protocol):
     """Time, as far as waiting needs it."""
 
@@ -97,14 +101,14 @@ class AdaptiveConcurrency:
         """Give the place back that `enter` gave with `sent_under`.
 
         `refused`: whether the server refused the request for its rate; None where that cannot be told (no answer).
-        A `retry_after_s` then holds everyone back once refusals come in a row, a quarter of the limit and at least
-        three: one refusal among successes concerns one request, a row of them concerns the account.
+        A `retry_after_s` then holds everyone back once as many requests in a row were refused as may be in flight, and
+        at least three: a refusal among successes concerns one request, an unbroken row of them the whole account.
         """
         if refused is not None:
             self._refused_in_a_row = self._refused_in_a_row + 1 if refused else 0
             if sent_under == self._decreases:
                 self._learn(refused=refused)
-        if refused and retry_after_s and self._refused_in_a_row >= max(3, self.limit // 4):
+        if refused and retry_after_s and self._refused_in_a_row >= max(3, self.limit):
             self._resume_at = max(self._resume_at or 0.0, self._clock.monotonic() + retry_after_s)
         self._give_back()
 
@@ -138,21 +142,22 @@ class Pace:
     """
 
     _TOLERANCE_S = 0.05
+    _LOOK_AGAIN_S = 1.0  # while waiting: a correction may bring the turn forward
 
     def __init__(self, per_minute: float, clock: Clock) -> None:
         if not per_minute > 0:
             raise ValueError("a rate is above 0 a minute")
         self._spacing_s = (60.0 + 2 * self._TOLERANCE_S) / per_minute
         self._next = float("-inf")
+        self._line = asyncio.Lock()
         self._clock = clock
 
     async def turn(self, cost: float = 1.0) -> None:
-        """Wait until `cost` units may begin, and take them."""
-        now = self._clock.monotonic()
-        start = max(now - self._TOLERANCE_S, self._next)
-        self._next = start + cost * self._spacing_s
-        if start > now:
-            await self._clock.sleep(start - now)
+        """Wait until `cost` units may begin, and take them. Turns come in the order in which they were asked for."""
+        async with self._line:
+            while (wait_s := self._next - self._clock.monotonic()) > _ROUNDING_S:
+                await self._clock.sleep(min(wait_s, self._LOOK_AGAIN_S))
+            self._next = max(self._next, self._clock.monotonic() - self._TOLERANCE_S) + cost * self._spacing_s
 
     def correct(self, by: float) -> None:
         """Take `by` units more than were asked for (or, below 0, give them back): the true cost is known now."""
@@ -176,11 +181,13 @@ class Budget:
     async def enter(self) -> bool:
         """Whether one more request may begin. Waits while that depends on those on their way."""
         while self.limit_usd is not None:
-            dearest = self._dearest_usd
+            left_usd = self.limit_usd - self.spent_usd
             ahead = self._on_their_way + 1
-            if self.spent_usd < self.limit_usd and (
-                ahead == 1 if dearest is None else self.spent_usd + dearest * ahead <= self.limit_usd
-            ):
+            if self._dearest_usd is None:
+                fits = left_usd > 0 and ahead == 1
+            else:
+                fits = self._dearest_usd * ahead <= left_usd + _ROUNDING_USD
+            if fits:
                 break
             if not self._on_their_way:
                 return False

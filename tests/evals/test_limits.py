@@ -101,11 +101,12 @@ def test_the_limit_is_always_between_one_and_the_ceiling(ceiling, outcomes):
     settle(scenario())
 
 
-def test_a_row_of_refusals_holds_everyone_back_for_the_retry_after():
+def test_an_unbroken_row_of_refusals_holds_everyone_back_for_the_retry_after():
     async def scenario():
         clock = FakeClock(100.0)
         places = AdaptiveConcurrency(4, clock)
-        for _ in range(3):
+        for _ in range(4):
+            assert clock.now == 100.0
             under = await places.enter()
             places.leave(under, refused=True, retry_after_s=7.0)
         await places.enter()

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 from evalkit.errors import Problem
 from evalkit.evals.case import Answer, ToolCall
 from evalkit.evals.providers.base import CandidateFailed, Fatal, Unavailable
+from evalkit.evals.providers.failures import failure
 from evalkit.evals.providers.wire import (
     JsonEndpoint,
     count,
     excerpt,
-    failure,
     join_path,
     parse_arguments,
     parse_json,
@@ -86,7 +86,13 @@ class AnthropicProvider:
 
     async def complete(self, request: Request) -> Answer:
         """Answer one request, once. Raises as `Provider.complete` does."""
-        reply = await self._http.post(to_messages_request(request.body))
+        try:
+            payload = to_messages_request(request.body)
+        except (LookupError, TypeError, AttributeError) as error:
+            message = f"the request cannot be said in the Messages API: {type(error).__name__}: {error}"
+            hint = "check the entry's tools, response_format and params against the shape of chat completions"
+            raise Fatal(Problem("EK506", message, hint=hint)) from None
+        reply = await self._http.post(payload)
         if reply.status != 200:
             raise failure(reply, self._http, provider=self.name, key_env=self._api_key_env)
         try:

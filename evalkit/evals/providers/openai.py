@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from evalkit.evals.case import Answer, ToolCall
 from evalkit.evals.providers.base import CandidateFailed, Unavailable
+from evalkit.evals.providers.failures import failure
 from evalkit.evals.providers.wire import (
     JsonEndpoint,
     Reply,
     count,
     excerpt,
-    failure,
     join_path,
     parse_arguments,
     parse_json,

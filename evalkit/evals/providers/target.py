@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Any
 from evalkit.errors import Problem
 from evalkit.evals.case import Answer, ToolCall
 from evalkit.evals.providers.base import CandidateFailed, Fatal, Unavailable
+from evalkit.evals.providers.failures import failure
 from evalkit.evals.providers.wire import (
     MAX_BODY_BYTES,
     JsonEndpoint,
     count,
     excerpt,
-    failure,
     parse_arguments,
     parse_json,
 )
@@ -112,7 +112,12 @@ class CommandTarget:
 
     async def complete(self, request: Request) -> Answer:
         """Run the program once. Raises as `Provider.complete` does."""
-        process = await self._start()
+        starting = asyncio.ensure_future(self._start())
+        try:
+            process = await asyncio.shield(starting)
+        except asyncio.CancelledError:  # never in mid-start: what has begun by then would be left behind
+            await _end(await starting)
+            raise
         case = {"id": request.case_id, "vars": dict(request.vars)}
         try:
             async with asyncio.timeout(self._timeout_s):

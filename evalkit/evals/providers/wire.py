@@ -6,17 +6,15 @@ What a server sends is hostile: bodies are bounded in size, text is made valid U
 
 from __future__ import annotations
 
+import errno
 import json
-import math
 import re
-import time
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit, urlunsplit
 
-from evalkit.errors import Problem
-from evalkit.evals.providers.base import CandidateFailed, Fatal, Unavailable
+from evalkit.errors import Problem, UsageError
+from evalkit.evals.providers.base import Fatal, Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -30,11 +28,9 @@ __all__ = [
     "address_of",
     "count",
     "excerpt",
-    "failure",
     "join_path",
     "parse_arguments",
     "parse_json",
-    "retry_after_s",
 ]
 
 MAX_BODY_BYTES = 32 * 1024 * 1024
@@ -48,14 +44,6 @@ _MIN_SECRET_IN_ANSWER = (
     16  # shorter ones are placeholders of local servers ("ollama"), and words of honest answers
 )
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
-_CONTEXT = re.compile(
-    r"context[ _-]?(length|window|size)|prompt is too long|too many (input )?tokens|exceeds? the (model'?s )?(maximum )?context",
-    re.IGNORECASE,
-)
-_UNKNOWN_MODEL_CODES = frozenset({"model_not_found", "invalid_model", "unknown_model"})
-_UNKNOWN_MODEL = re.compile(r"is not a valid model|model .{0,80}(does not exist|not found)", re.IGNORECASE)
-_NO_CREDIT_CODES = frozenset({"insufficient_quota", "billing_hard_limit_reached", "billing_not_active"})
-_NO_CREDIT = "credit balance is too low"
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +136,7 @@ class JsonEndpoint:
                 message = f"no connection to {self.address} within {_CONNECT_TIMEOUT_S:g} s"
                 raise Unavailable("network", message) from None
             raise Unavailable("timeout", f"no answer within {self._timeout_s:g} s") from None
-        except aiohttp.InvalidURL:
+        except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError):
             hint = "write it as https://host/v1"
             raise Fatal(Problem("EK505", f"'{self.address}' is not a URL", hint=hint)) from None
         except (aiohttp.ClientError, OSError) as error:
@@ -176,7 +164,8 @@ class JsonEndpoint:
         if isinstance(error, aiohttp.ClientConnectorError):
             reason = error.os_error.strerror or str(error.os_error)
             return Unavailable("network", f"no connection to {self.address}: {excerpt(reason)}")
-        if isinstance(error, aiohttp.ServerDisconnectedError | ConnectionResetError):
+        dropped = isinstance(error, OSError) and error.errno in (errno.ECONNRESET, errno.EPIPE)
+        if dropped or isinstance(error, aiohttp.ServerDisconnectedError):
             return Unavailable("network", f"{self.address} closed the connection without an answer")
         if isinstance(error, _TooLarge):
             return Unavailable("server_error", str(error), retryable=False)
@@ -223,20 +212,34 @@ def _proxy_for(url: str) -> str | None:
     return proxy if not proxy or "://" in proxy else f"http://{proxy}"
 
 
+def _split(url: str) -> SplitResult:
+    try:
+        return urlsplit(url)
+    except ValueError as error:
+        problem = Problem(
+            "EK505", f"a provider's URL cannot be read: {error}", hint="write it as https://host/v1"
+        )
+        raise UsageError(problem) from None
+
+
 def join_path(base_url: str, path: str) -> str:
-    """`base_url` with `path` added, before its query if it has one."""
-    parts = urlsplit(base_url)
+    """`base_url` with `path` added, before its query if it has one.
+
+    Raises:
+        UsageError: EK505, it is no URL.
+    """
+    parts = _split(base_url)
     return urlunsplit(parts._replace(path=parts.path.rstrip("/") + path))
 
 
 def address_of(url: str) -> str:
     """The URL for messages: without user, password, query and fragment, any of which may hold a secret."""
-    parts = urlsplit(url)
+    parts = _split(url)
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
 
 def _without_secrets(url: str) -> str:
-    parts = urlsplit(url)
+    parts = _split(url)
     query = [
         (name, value)
         for name, value in parse_qsl(parts.query, keep_blank_values=True)
@@ -285,97 +288,3 @@ def excerpt(text: str, limit: int = 300) -> str:
     """One printable line for a message."""
     line = " ".join("".join(c if c.isprintable() else " " for c in text[: 4 * limit]).split())
     return line if len(line) <= limit else line[: limit - 1] + "…"
-
-
-def retry_after_s(headers: Mapping[str, str]) -> float | None:
-    """What the server asks to wait, in seconds: `retry-after-ms`, or `Retry-After` in seconds or as a date.
-
-    A date is read against the answer's own `Date`, so that the two clocks need not agree.
-    """
-    for name, unit_s in (("retry-after-ms", 0.001), ("Retry-After", 1.0)):
-        text = headers.get(name, "").strip()
-        if not text:
-            continue
-        try:
-            seconds = float(text) * unit_s
-        except ValueError:
-            seconds = _seconds_until(text, headers.get("Date"))
-        if math.isfinite(seconds) and seconds >= 0:
-            return seconds
-    return None
-
-
-def _seconds_until(date: str, now: str | None) -> float:
-    try:
-        until = parsedate_to_datetime(date).timestamp()
-    except ValueError:
-        return math.nan
-    try:
-        since = parsedate_to_datetime(now or "").timestamp()
-    except ValueError:
-        since = time.time()
-    return max(0.0, until - since)
-
-
-def failure(
-    reply: Reply, endpoint: JsonEndpoint, *, provider: str, key_env: str | None
-) -> Unavailable | CandidateFailed | Fatal:
-    """What an answer with an error in it means. Texts are the server's, cut to a line, secrets taken out."""
-    status = reply.status
-    code, said = _error_of(reply.body)
-    message = endpoint.redact(f"{status} {said}" if said else f"status {status}")
-    if status in (401, 403) or code == "invalid_api_key" or said.startswith("API key not valid"):
-        key = f"the key in ${key_env}" if key_env else "the request"
-        hint = f"${key_env} must hold a key that is valid for {endpoint.address}"
-        if not key_env:
-            hint = f"{endpoint.address} wants a key: name its variable as `api_key_env` in evalkit.yaml"
-        return Fatal(Problem("EK502", f"provider '{provider}' refused {key}: {message}", hint=hint))
-    if (
-        status in (404, 405, 410)
-        or code in _UNKNOWN_MODEL_CODES
-        or (status == 400 and _UNKNOWN_MODEL.search(said))
-    ):
-        hint = "check the entry's `model` and the provider's `base_url` in evalkit.yaml"
-        return Fatal(
-            Problem("EK505", f"provider '{provider}' ({endpoint.address}) answers {message}", hint=hint)
-        )
-    if 300 <= status < 400:
-        to = address_of(reply.headers.get("Location", "")) or "nowhere"
-        hint = "put the final address into `base_url`: a redirect is not followed, it would carry the key elsewhere"
-        return Fatal(
-            Problem("EK505", f"{endpoint.address} redirects to {endpoint.redact(excerpt(to))}", hint=hint)
-        )
-    if status == 402 or code in _NO_CREDIT_CODES or _NO_CREDIT in said:
-        return Unavailable("rate_limited", f"no credit left: {message}", retryable=False)
-    if status == 429:
-        return Unavailable("rate_limited", message, retry_after_s=retry_after_s(reply.headers))
-    if status in (408, 409, 425) or status >= 500 or status < 400:
-        return Unavailable("server_error", message, retry_after_s=retry_after_s(reply.headers))
-    if code in ("content_filter", "content_policy_violation"):
-        return CandidateFailed("content_filter", message)
-    if (
-        status == 413
-        or code == "context_length_exceeded"
-        or _CONTEXT.search(said)
-        or "exceed_context" in code
-    ):
-        return CandidateFailed("context_overflow", message)
-    return CandidateFailed("bad_request", message)
-
-
-def _error_of(body: bytes) -> tuple[str, str]:
-    """`code` (or, without one, `type`) and `message` of an error body, in any of the shapes in use."""
-    try:
-        parsed = parse_json(body)
-    except ValueError:
-        return "", excerpt(body[:4000].decode("utf-8", "replace"))
-    error = parsed.get("error", parsed) if isinstance(parsed, dict) else parsed
-    if not isinstance(error, dict):
-        return "", excerpt(error if isinstance(error, str) else json.dumps(error))
-    said = error.get("message") or error.get("detail") or error.get("msg") or ""
-    code = error.get("code")
-    if not isinstance(code, str):
-        code = error.get("type")
-    return (code if isinstance(code, str) else ""), excerpt(
-        said if isinstance(said, str) else json.dumps(said)
-    )
