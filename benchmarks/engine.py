@@ -118,7 +118,10 @@ async def serve(latency_s):
 
 def child(what, url, cases, cache_path):
     """Measure one thing, imports aside for time and CPU; print it as JSON."""
-    import aiohttp  # noqa: F401 - its import is start-up
+    import aiohttp  # noqa: F401 - imports are start-up, measured by startup.py
+
+    import evalkit.evals.engine
+    import evalkit.evals.providers.openai  # noqa: F401 - the same
 
     started, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_SELF)
     stats = asyncio.run(raw(url, cases) if what == "raw" else engine(url, cases, Path(cache_path)))

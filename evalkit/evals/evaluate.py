@@ -188,8 +188,9 @@ class _Run:
             self.jobs(),
             provider,
             options=EngineOptions(
-                concurrency=min(self.options.concurrency, declared.concurrency or self.options.concurrency),
-                timeout_s=declared.timeout_s,
+                concurrency=min(
+                    self.options.concurrency, declared.concurrency or 1024, provider.slots or 1024
+                ),
                 max_attempts=declared.max_attempts,
                 rpm=declared.requests_per_minute,
                 tpm=declared.tokens_per_minute,

@@ -67,6 +67,8 @@ class Session:
     environ: Mapping[str, str]
     recording: Recording | None = None
     now: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
+    warnings: list[Problem] = field(default_factory=list)
+    """What went wrong beside the runs: a cache that could not be used."""
 
     def plans(self) -> list[tuple[Plan, Plan | None, str | None]]:
         """Every plan with its baseline, or the reason why there is none.
@@ -267,6 +269,7 @@ class Session:
             yield cache
         finally:
             cache.close()
+            self.warnings.extend(cache.problems)
 
 
 def state_dir(project: Project) -> Path:

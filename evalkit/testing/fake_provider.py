@@ -40,6 +40,7 @@ class FakeProvider:
         self.kind = kind
         self.endpoint = endpoint
         self.promotable = promotable
+        self.slots: int | None = None
         self.requests: list[Request] = []
         """Every request, in the order in which they came."""
         self.opened = 0

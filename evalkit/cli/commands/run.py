@@ -135,6 +135,8 @@ def command(
         finished = session.run(
             planned, _progress(quiet=quiet), lambda done: reports.append(_report(done, outputs=outputs))
         )
+    for problem in session.warnings:
+        sys.stderr.write(f"{problem}\n")
     if write_back:
         _write_back(session, finished)
     _show(list(zip(finished, reports, strict=True)), output_format, outputs=outputs)

@@ -38,22 +38,29 @@ def make_provider(
     Raises:
         UsageError: EK501, a key is not set in the environment.
     """
-    key = _from_environment(name, config.api_key_env or _default_key(config), environ)
-    headers = dict(config.headers)
-    for header, variable in config.headers_env.items():
-        headers[header] = _from_environment(name, variable, environ) or ""
+    variable = config.api_key_env or _default_key(config)
+    key = _from_environment(name, variable, environ)
+    hidden = {
+        header: _from_environment(name, source, environ) for header, source in config.headers_env.items()
+    }
+    secrets = [value for value in (key, *hidden.values()) if value]
+    headers = {**config.headers, **{header: value or "" for header, value in hidden.items()}}
     if config.kind == "anthropic":
         from evalkit.evals.providers.anthropic import AnthropicProvider
 
         url = config.base_url or ANTHROPIC_URL
-        return AnthropicProvider(name, url, key, headers=headers, timeout_s=config.timeout_s)
+        return AnthropicProvider(
+            name, url, key, api_key_env=variable, headers=headers, timeout_s=config.timeout_s, secrets=secrets
+        )
     if config.kind == "http":
         from evalkit.evals.providers.target import HttpTarget
 
         if key:
             headers.setdefault("Authorization", f"Bearer {key}")
         url = config.base_url or ""
-        return HttpTarget(name, url, headers=headers, timeout_s=config.timeout_s, output=config.output)
+        return HttpTarget(
+            name, url, headers=headers, timeout_s=config.timeout_s, output=config.output, secrets=secrets
+        )
     if config.kind == "command":
         from evalkit.evals.providers.target import CommandTarget
 
@@ -65,7 +72,9 @@ def make_provider(
     from evalkit.evals.providers.openai import OpenAIProvider
 
     url = config.base_url or OPENAI_URL
-    return OpenAIProvider(name, url, key, headers=headers, timeout_s=config.timeout_s)
+    return OpenAIProvider(
+        name, url, key, api_key_env=variable, headers=headers, timeout_s=config.timeout_s, secrets=secrets
+    )
 
 
 def _default_key(config: ProviderConfig) -> str | None:

@@ -42,6 +42,7 @@ class AnthropicProvider:
     """`POST {base_url}/v1/messages` (or `{base_url}/messages`, if `base_url` ends in `/v1`)."""
 
     promotable = True
+    slots = None
 
     def __init__(
         self,

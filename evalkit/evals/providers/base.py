@@ -65,6 +65,10 @@ class Provider(Protocol):
     def promotable(self) -> bool:
         """Whether evidence from here may promote: not from an application, whose config the registry does not hold."""
 
+    @property
+    def slots(self) -> int | None:
+        """Requests that it can answer at once; None where it sets no limit of its own."""
+
     async def open(self) -> None:
         """Connect, load, start. Called once, and only if something must be asked."""
 

@@ -30,6 +30,7 @@ class OpenAIProvider:
     """`POST {base_url}/chat/completions`, the request's body as it is."""
 
     promotable = True
+    slots = None
 
     def __init__(
         self,

@@ -42,6 +42,7 @@ class HttpTarget:
 
     kind = "http"
     promotable = False
+    slots = None
 
     def __init__(
         self,
@@ -97,6 +98,7 @@ class CommandTarget:
 
     kind = "command"
     promotable = False
+    slots = None
 
     def __init__(self, name: str, argv: Sequence[str], *, timeout_s: float = 60.0) -> None:
         self.name = name
