@@ -36,7 +36,12 @@ docs: $(VENV)/dev.done ## Generated pages are current
 	$(BIN)/python docs/generate.py --check
 
 schemas: $(VENV)/dev.done ## JSON Schemas are current and the project's own files follow them
-	$(BIN)/evalkit schema --check
+	$(BIN)/evalkit schema --check --write registry/schemas
+	$(BIN)/check-jsonschema --schemafile registry/schemas/entry.schema.json registry/entries/*/*.yaml
+	$(BIN)/check-jsonschema --schemafile registry/schemas/prompt.schema.json registry/prompts/*/*.yaml
+	$(BIN)/check-jsonschema --schemafile registry/schemas/tools.schema.json registry/tools/*/*.yaml
+	$(BIN)/check-jsonschema --schemafile registry/schemas/suite.schema.json suites/*/*/suite.yaml
+	$(BIN)/check-jsonschema --schemafile registry/schemas/evalkit.schema.json evalkit.yaml
 	$(BIN)/evalkit check
 
 bench: $(VENV)/dev.done ## Measure against the budgets (see benchmarks/README.md)
