@@ -4,35 +4,33 @@ from __future__ import annotations
 
 import asyncio
 import random
-from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
 
-from evalkit import __version__
 from evalkit.evals.aggregate import Aggregate
 from evalkit.evals.cases import iter_cases
+from evalkit.evals.conclude import Baseline, Conclusion
 from evalkit.evals.engine import Answered, EngineOptions, Failed, Job, Unscored, answer_all
-from evalkit.evals.gate import compare, judge
 from evalkit.evals.limits import SystemClock
+from evalkit.evals.options import asked_cases
 from evalkit.evals.prices import cost_usd
 from evalkit.evals.providers.base import Request
-from evalkit.evals.record import RunRecord, SliceRecord
 from evalkit.evals.scoring import failed_sample, score_answer, unscored_sample
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
     from typing import TextIO
 
     from evalkit.evals.cache import AnswerCache
     from evalkit.evals.case import Answer, Case
     from evalkit.evals.engine import Outcome
-    from evalkit.evals.gate import Comparison, GateRules, Judgement, Measured
+    from evalkit.evals.options import RunOptions
     from evalkit.evals.plan import Plan
     from evalkit.evals.providers.base import Provider
     from evalkit.evals.providers.replay import Recording
-    from evalkit.evals.record import Sample, Source
+    from evalkit.evals.record import RunRecord, Sample
 
-__all__ = ["Progress", "RunOptions", "RunResult", "Shard", "evaluate"]
+__all__ = ["Progress", "RunResult", "evaluate"]
 
 
 class Progress(Protocol):
@@ -57,32 +55,6 @@ class Progress(Protocol):
         """The run is over, however it ended."""
 
 
-@dataclass(frozen=True, slots=True)
-class Shard:
-    """Part `index` of `count`, from 1: the cases whose position leaves `index - 1` over `count`."""
-
-    index: int
-    count: int
-
-    def __str__(self) -> str:
-        return f"{self.index}/{self.count}"
-
-
-@dataclass(frozen=True, slots=True)
-class RunOptions:
-    """How a run is made. None of it is part of a digest, but `limit` and `shard` leave cases out."""
-
-    run_id: str
-    started_at: str
-    output_dir: Path
-    source: Source
-    concurrency: int = 16
-    cache_mode: str = "reuse"
-    max_cost_usd: float | None = None
-    limit: int | None = None
-    shard: Shard | None = None
-
-
 @dataclass(slots=True)
 class RunResult:
     """A finished, stopped or interrupted run."""
@@ -91,7 +63,6 @@ class RunResult:
     aggregate: Aggregate
     stopped: str | None = None
     """`budget`, `interrupted`, `unreachable`; None when every case was asked."""
-    notes: list[str] = field(default_factory=list)
 
 
 async def evaluate(
@@ -140,9 +111,17 @@ async def evaluate(
                 await run.ask(provider, cache, clock, stop)
     finally:
         progress.finish()
-    comparison = _comparison(run.aggregate, baseline)
-    record = run.record(clock.monotonic() - began, comparison, baseline_missing, baseline)
-    return RunResult(record, run.aggregate, run.stopped)
+    conclusion = Conclusion(
+        plan,
+        options,
+        run.aggregate,
+        asked=run.asked,
+        stopped=run.stopped,
+        duration_s=clock.monotonic() - began,
+        baseline=Baseline(baseline.record, baseline.aggregate) if baseline else None,
+        baseline_missing=baseline_missing,
+    )
+    return RunResult(conclusion.record(), run.aggregate, run.stopped)
 
 
 class _Run:
@@ -153,7 +132,7 @@ class _Run:
         self.options = options
         self.progress = progress
         self.aggregate = Aggregate(plan.suite.suite, keep_scores=keep_scores)
-        self.asked = _asked(plan.cases.count, options)
+        self.asked = asked_cases(plan.cases.count, options)
         self.file: TextIO
         self.stopped: str | None = None
         self.done = 0
@@ -256,130 +235,3 @@ class _Run:
             errors=self._errors,
             spent_usd=self.aggregate.spent_usd,
         )
-
-    def record(
-        self,
-        duration_s: float,
-        comparison: Comparison | None,
-        baseline_missing: str | None,
-        baseline: RunResult | None,
-    ) -> RunRecord:
-        plan, total = self.plan, self.aggregate
-        rules = plan.suite.suite.gate
-        measured = total.measured(cases=self.asked, comparison=comparison, baseline_missing=baseline_missing)
-        judgement = judge(rules, measured)
-        estimate = measured.estimate
-        bounds = (estimate.low, estimate.high)
-        score = total.score()
-        return RunRecord(
-            run_id=self.options.run_id,
-            entry=plan.entry.name,
-            version=plan.entry.version,
-            suite=str(plan.suite.ref),
-            generation_digest=plan.config.digest,
-            suite_digest=plan.suite_digest,
-            measurement_digest=plan.measurement_digest,
-            score=score,
-            ci95=None if bounds[0] is None or bounds[1] is None else (bounds[0], bounds[1]),
-            cases=self.asked,
-            scored=total.scored,
-            errors=total.errors,
-            verdict=self._verdict(judgement),
-            reasons=self._reasons(judgement),
-            metrics=total.metrics(),
-            slices=_slices(rules, judgement, measured),
-            baseline=_baseline(baseline, comparison),
-            latency_ms=total.latency_ms(),
-            tokens=total.tokens(),
-            cost_usd=total.spent_usd,
-            cached=total.cached,
-            served_models=sorted(total.served_models),
-            source=self.options.source,
-            output_dir=str(self.options.output_dir),
-            model=plan.config.model or "",
-            provider=plan.provider_name,
-            primary=plan.suite.suite.primary,
-            repeats=plan.suite.suite.repeats,
-            gate=rules.model_dump(mode="json", exclude_unset=True),
-            candidate_failures=total.candidate_failures,
-            not_extracted=total.not_extracted,
-            notes=self._notes(),
-            started_at=self.options.started_at,
-            duration_s=round(duration_s, 3),
-            evalkit_version=__version__,
-            shard=str(self.options.shard) if self.options.shard else None,
-        )
-
-    def _verdict(self, judgement: Judgement) -> Any:
-        """A run that did not ask everything decides nothing, whatever the part that it asked says."""
-        return "inconclusive" if self.stopped or self.options.shard else judgement.verdict
-
-    def _reasons(self, judgement: Judgement) -> list[str]:
-        first = {
-            "interrupted": f"Interrupted after {self.aggregate.cases:,} of {self.asked:,} cases; "
-            "the same command goes on from there.",
-            "budget": f"The budget of ${self.options.max_cost_usd} was reached: {self.aggregate.errors:,} of "
-            f"{self.asked:,} cases were not asked.",
-            "unreachable": f"The provider stopped answering: {self.aggregate.errors:,} of {self.asked:,} cases "
-            "were not answered.",
-        }.get(self.stopped or "")
-        if self.options.shard:
-            first = f"Shard {self.options.shard}: a part is merged with the others before it is judged."
-        return [first, *judgement.reasons] if first else list(judgement.reasons)
-
-    def _notes(self) -> list[str]:
-        notes: list[str] = []
-        asked = self.plan.config.model
-        others = [model for model in sorted(self.aggregate.served_models) if model != asked]
-        if asked and others:
-            notes.append(f"The provider answered with {', '.join(others)}, not with {asked}.")
-        for kind, count in self.aggregate.error_types.most_common():
-            message = self.aggregate.first_errors[kind]
-            notes.append(f"{count:,} times {kind.replace('_', ' ')}: {message}")
-        if self.options.limit is not None and self.asked < self.plan.cases.count:
-            notes.append(
-                f"Only the first {self.asked:,} of {self.plan.cases.count:,} cases were asked (--limit)."
-            )
-        return notes
-
-
-def _asked(count: int, options: RunOptions) -> int:
-    if options.shard:
-        count = len(range(options.shard.index - 1, count, options.shard.count))
-    return count if options.limit is None else min(count, options.limit)
-
-
-def _comparison(candidate: Aggregate, baseline: RunResult | None) -> Comparison | None:
-    if baseline is None:
-        return None
-    clusters = candidate.clusters_by_id or None
-    return compare(candidate.scores_by_id, baseline.aggregate.scores_by_id, clusters)
-
-
-def _baseline(baseline: RunResult | None, comparison: Comparison | None) -> dict[str, Any] | None:
-    if baseline is None or comparison is None:
-        return None
-    record = baseline.record
-    return {
-        "entry": record.entry,
-        "version": record.version,
-        "generation_digest": record.generation_digest,
-        "score": record.score,
-        "ci95": record.ci95,
-        **asdict(comparison),
-    }
-
-
-def _slices(rules: GateRules, judgement: Judgement, measured: Measured) -> dict[str, SliceRecord]:
-    slices: dict[str, SliceRecord] = {}
-    for tag, one in measured.slices.items():
-        low, high = one.estimate.low, one.estimate.high
-        slices[tag] = SliceRecord(
-            cases=one.cases,
-            scored=one.scored,
-            score=one.estimate.mean,
-            ci95=None if low is None or high is None else (low, high),
-            floor=rules.slices.get(tag),
-            verdict=judged.verdict if (judged := judgement.slices.get(tag)) else None,
-        )
-    return slices

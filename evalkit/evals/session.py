@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 from evalkit.errors import ConfigError, EvalkitError, Problem, UsageError
 from evalkit.evals.cache import AnswerCache
-from evalkit.evals.evaluate import RunOptions, RunResult, evaluate
+from evalkit.evals.evaluate import RunResult, evaluate
+from evalkit.evals.options import RunOptions
 from evalkit.evals.plan import Plan, plan_run, suites_of
 from evalkit.evals.providers import make_provider
 from evalkit.evals.saved import save_record
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from evalkit.evals.evaluate import Progress, Shard
+    from evalkit.evals.evaluate import Progress
+    from evalkit.evals.options import Shard
     from evalkit.evals.providers.replay import Recording
     from evalkit.evals.record import Source
     from evalkit.evals.suite import LoadedSuite

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+import importlib
 import io
 import json
 from pathlib import Path
@@ -44,8 +45,8 @@ ROW = {
 
 
 def test_the_same_case_reads_the_same_from_every_format(tmp_path):
-    pa = pytest.importorskip("pyarrow")
-    parquet = pytest.importorskip("pyarrow.parquet")
+    pa = importlib.import_module("pyarrow")
+    parquet = importlib.import_module("pyarrow.parquet")
     columns = "columns: {vars: [ticket], expected: expected, tags: [tags]}\n"
     flat = {"id": "a", "ticket": "x", "expected": "y", "tags": "easy", "cluster": "c", "must_pass": "true"}
     found = []
@@ -200,7 +201,7 @@ def test_a_csv_row_with_another_number_of_values_is_reported(tmp_path):
 )
 def test_a_file_that_cannot_be_read_is_one_problem_with_its_line(tmp_path, name, content, code, line):
     if name.endswith("parquet"):
-        pytest.importorskip("pyarrow")
+        importlib.import_module("pyarrow")
     folder = make(tmp_path, name)
     (folder / name).write_bytes(content)
     with pytest.raises(ConfigError) as caught:
@@ -218,8 +219,8 @@ def test_a_link_out_of_the_suite_is_not_followed(tmp_path):
 
 
 def test_empty_cells_of_a_parquet_file_are_absent(tmp_path):
-    pa = pytest.importorskip("pyarrow")
-    parquet = pytest.importorskip("pyarrow.parquet")
+    pa = importlib.import_module("pyarrow")
+    parquet = importlib.import_module("pyarrow.parquet")
     folder = make(tmp_path, "cases.parquet")
     rows = [ROW, {"id": "b", "vars": {"ticket": "z"}, "expected": None, "tags": None, "cluster": None}]
     parquet.write_table(pa.Table.from_pylist(rows), folder / "cases.parquet")

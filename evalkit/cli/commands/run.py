@@ -17,7 +17,7 @@ from evalkit.errors import Problem, UsageError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from evalkit.evals.evaluate import Shard
+    from evalkit.evals.options import Shard
     from evalkit.evals.record import Source
     from evalkit.evals.session import Finished, Session
     from evalkit.report.cases import CaseList
@@ -42,7 +42,7 @@ Answers are cached in .evalkit/: the same command goes on where an interrupted o
 
 def read_shard(ctx: click.Context, param: click.Parameter, value: str | None) -> Shard | None:
     """`2/5` as the second of five parts."""
-    from evalkit.evals.evaluate import Shard
+    from evalkit.evals.options import Shard
 
     if value is None:
         return None
