@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -13,7 +15,10 @@ if TYPE_CHECKING:
 
     from evalkit.registry.project import Project
 
-__all__ = ["find_project", "format_option", "print_json"]
+__all__ = ["find_project", "format_option", "in_actions", "print_json"]
+
+_UNSEEN = re.compile("[\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
+"""Controls, marks of direction, lone surrogates: inside JSON strings they may be written as escapes."""
 
 F = TypeVar("F", bound="Callable[..., Any]")
 
@@ -36,6 +41,12 @@ def format_option(*formats: str) -> Callable[[F], F]:
     return click.option("--format", "output_format", type=choice, default=formats[0], show_default=True)
 
 
+def in_actions() -> bool:
+    """Whether GitHub's runner reads what is printed, and would obey a command in it."""
+    return os.environ.get("GITHUB_ACTIONS") == "true"
+
+
 def print_json(value: Any) -> None:
-    """Data on stdout, and nothing but data."""
-    click.echo(json.dumps(value, ensure_ascii=False, indent=2))
+    """Data on stdout, and nothing but data. Characters that change how a terminal shows text are escaped."""
+    text = json.dumps(value, ensure_ascii=False, indent=2)
+    click.echo(_UNSEEN.sub(lambda match: f"\\u{ord(match[0]):04x}", text))

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from evalkit import __version__
-from evalkit.errors import EvalkitError, Interrupted
+from evalkit.cli.common import in_actions
+from evalkit.errors import EvalkitError, Interrupted, Problem
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -123,24 +124,22 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _say(error: EvalkitError) -> None:
-    """Problems quote files and servers: no control character, and in Actions no workflow command, gets through."""
-    from evalkit.report.neutral import actions_log, terminal
+    from evalkit.report.problems import problem_text
 
     for problem in error.problems:
-        lines = "\n".join(terminal(line, 10_000) for line in str(problem).split("\n  help: "))
-        text = lines.replace("\n", "\n  help: ")
-        sys.stderr.write(
-            actions_log(f"{text}\n") if os.environ.get("GITHUB_ACTIONS") == "true" else f"{text}\n"
-        )
+        sys.stderr.write(problem_text(problem, in_actions=in_actions()))
     if len(error.problems) > 1:
         sys.stderr.write(f"{len(error.problems)} problems\n")
 
 
 def _say_usage(error: click.ClickException) -> None:
+    from evalkit.report.problems import problem_text
+
     context = getattr(error, "ctx", None)
-    sys.stderr.write(f"EK902 {error.format_message()}\n")
-    if context is not None:
-        sys.stderr.write(f"  help: {context.command_path} --help\n")
+    hint = f"{context.command_path} --help" if context is not None else None
+    sys.stderr.write(
+        problem_text(Problem("EK902", error.format_message(), hint=hint), in_actions=in_actions())
+    )
 
 
 def _say_bug(error: Exception) -> int:

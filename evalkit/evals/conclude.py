@@ -42,6 +42,8 @@ class Conclusion:
     baseline: Baseline | None = None
     baseline_missing: str | None = None
     """Why there is no comparison although the gate asks for one."""
+    recorded_digest: str | None = None
+    """The generation digest that a replayed recording carries."""
 
     def record(self) -> RunRecord:
         """Judge the run."""
@@ -102,7 +104,8 @@ class Conclusion:
 
     def _verdict(self, judgement: Judgement) -> Verdict:
         """A run that did not ask everything decides nothing, unless a case that must pass has failed."""
-        if self.options.shard or (self.stopped and not self.aggregate.must_pass_failed):
+        partial = self.stopped or self.asked < self.plan.cases.count
+        if self.options.shard or (partial and not self.aggregate.must_pass_failed):
             return "inconclusive"
         return judgement.verdict
 
@@ -117,6 +120,8 @@ class Conclusion:
         }.get(self.stopped or "")
         if self.options.shard:
             first = f"Shard {self.options.shard}: a part is merged with the others before it is judged."
+        elif first is None and self.asked < self.plan.cases.count:
+            first = f"Only the first {self.asked:,} of {self.plan.cases.count:,} cases were asked (--limit): a part decides nothing."
         return [first, *judgement.reasons] if first else list(judgement.reasons)
 
     def _notes(self) -> list[str]:
@@ -125,13 +130,12 @@ class Conclusion:
         others = [model for model in sorted(self.aggregate.served_models) if model != asked]
         if asked and others:
             notes.append(f"The provider answered with {', '.join(others)}, not with {asked}.")
+        recorded = self.recorded_digest
+        if recorded is not None and recorded != self.plan.config.digest:
+            notes.append(f"The recording was made with another config ({recorded[:19]}…), not with this one.")
         for kind, count in self.aggregate.error_types.most_common():
             message = self.aggregate.first_errors[kind]
             notes.append(f"{count:,} times {kind.replace('_', ' ')}: {message}")
-        if self.options.limit is not None and self.asked < self.plan.cases.count:
-            notes.append(
-                f"Only the first {self.asked:,} of {self.plan.cases.count:,} cases were asked (--limit)."
-            )
         return notes
 
 

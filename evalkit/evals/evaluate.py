@@ -120,6 +120,7 @@ async def evaluate(
         duration_s=clock.monotonic() - began,
         baseline=Baseline(baseline.record, baseline.aggregate) if baseline else None,
         baseline_missing=baseline_missing,
+        recorded_digest=recording.generation_digest if recording is not None else None,
     )
     return RunResult(conclusion.record(), run.aggregate, run.stopped)
 
@@ -195,6 +196,10 @@ class _Run:
                 answer = recording.answer(case.id, repeat)
                 if answer is None:
                     message = "the recording has no answer for this case"
+                    if repeat:
+                        message = (
+                            f"the recording has {repeat} of the {repeats} answers that the suite asks for"
+                        )
                     self._take(unscored_sample(case, repeat, "missing", message))
                 else:
                     self._take(score_answer(case, repeat, answer, self.plan.suite.scorers))

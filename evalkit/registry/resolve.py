@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from evalkit.errors import ConfigError, EvalkitError, Problem
 from evalkit.registry.schema import Entry, ModelClass, Prompt, Tools
+from evalkit.registry.schema.project import BUILT_IN_PROVIDERS
 from evalkit.runtime.config import GenerationConfig, Message, Variable
 
 if TYPE_CHECKING:
@@ -13,9 +14,6 @@ if TYPE_CHECKING:
     from evalkit.registry.schema import ProjectConfig, ProviderConfig
 
 __all__ = ["provider_of", "resolve_config"]
-
-BUILT_IN_PROVIDERS = frozenset({"openai", "anthropic", "local"})
-"""Provider names that need no configuration: each is its own kind with the vendor's URL and key variable."""
 
 
 def provider_of(config: ProjectConfig, entry: Entry) -> str | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import re
+import stat
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -117,7 +118,10 @@ def read_yaml(path: Path, display: str, *, max_bytes: int = MAX_BYTES) -> tuple[
     """Read and parse one file. With problems, `data` holds what could be read and must not be used."""
     empty = Source(display, "", None, None)
     try:
-        size = path.stat().st_size
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            return empty, [Problem("EK107", "is no regular file", Location(display))]
+        size = status.st_size
         if size > max_bytes:
             message = f"the file has {size:,} bytes; at most {max_bytes:,} are read"
             return empty, [Problem("EK103", message, Location(display))]

@@ -485,3 +485,71 @@ def test_a_broken_recording_is_reported_at_its_line(project, text, line):
     assert ran.code == 2
     assert (f"answers.jsonl:{line}:" if line else "answers.jsonl: EK507") in ran.err
     assert "EK507" in ran.err
+
+
+# Hostile input
+
+
+def test_a_file_name_cannot_be_a_workflow_command(project):
+    project.suite(tickets(3))
+    project.write("registry/entries/triage/v\n::error::pwn.yaml", "x")
+    ran = project.evalkit("check", GITHUB_ACTIONS="true")
+    assert ran.code == 1
+    assert not any(line.lstrip().startswith("::") for line in (ran.out + ran.err).splitlines())
+    ran = project.evalkit("no\n::error::such", GITHUB_ACTIONS="true")
+    assert not any(line.lstrip().startswith("::") for line in (ran.out + ran.err).splitlines())
+
+
+def test_half_a_surrogate_pair_in_a_recording_is_reported_at_its_line(project):
+    project.suite(tickets(3))
+    project.write("answers.jsonl", '{"id": "t0", "output": "x"}\n{"id": "t1", "output": "y\\ud800"}\n')
+    ran = project.evalkit("run", "triage@v1", "--replay", "answers.jsonl")
+    assert ran.code == 2
+    assert "answers.jsonl:2:1: EK507" in ran.err
+
+
+@pytest.mark.parametrize("output", ["answers.jsonl", "suites/triage-eval/v1", "mine"])
+def test_results_never_overwrite_what_is_no_result(project, output):
+    project.suite(tickets(3))
+    project.write("answers.jsonl", '{"id": "t0", "output": "x"}\n')
+    project.write("mine/run.json", "{}")
+    ran = project.evalkit("run", "triage@v1", "--replay", "answers.jsonl", "--output", output)
+    assert ran.code == 2
+    assert "EK902 --output" in ran.err
+    assert project.read("mine/run.json") == "{}"
+
+
+def test_a_part_of_a_suite_decides_nothing(project):
+    project.suite(tickets(60))
+    with ModelServer(right) as server:
+        configure(project, server.base_url)
+        ran = project.evalkit("run", "triage@v1", "--limit", "40", "--format", "json")
+    assert ran.code == 3
+    assert (ran.json["verdict"], ran.json["score"], ran.json["cases"]) == ("inconclusive", 1.0, 40)
+    assert "--limit" in ran.json["reasons"][0]
+
+
+def test_a_budget_is_a_number(project):
+    project.suite(tickets(3))
+    for value in ("nan", "-1", "0", "inf"):
+        ran = project.evalkit("run", "triage@v1", "--max-cost", value)
+        assert (ran.code, ran.err[:6]) == (2, "EK902 ")
+
+
+def test_a_recording_of_another_config_is_noted(project):
+    project.suite(tickets(1))
+    digest = "sha256:" + "0" * 64
+    project.write(
+        "answers.jsonl", json.dumps({"id": "t0", "output": "account", "generation_digest": digest}) + "\n"
+    )
+    ran = project.evalkit("run", "triage@v1", "--replay", "answers.jsonl", "--format", "json")
+    assert "another config" in ran.json["notes"][0]
+
+
+def test_a_provider_that_needs_no_declaration_may_be_the_default(project):
+    project.suite(tickets(3))
+    project.write("evalkit.yaml", "default_provider: openai\n")
+    entry = project.read("registry/entries/triage/v1.yaml").replace("provider: mock\n", "")
+    project.write("registry/entries/triage/v1.yaml", entry.replace("mock-2026-01-01", "gpt-4o-2024-08-06"))
+    ran = project.evalkit("check")
+    assert ran.code == 0, ran.out

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from evalkit.cli.common import find_project, format_option, print_json
+from evalkit.cli.common import find_project, format_option, in_actions, print_json
 from evalkit.errors import Problem, UsageError
 
 if TYPE_CHECKING:
@@ -81,11 +80,10 @@ MAX_TEXT = 2_000
 
 
 def _write_text(report: CheckReport) -> None:
-    from evalkit.report.neutral import one_line, visible
+    from evalkit.report.problems import problem_text
 
     for problem in report.problems:
-        # What a file says may hold line breaks, and a line of its own must not look like another problem or a command.
-        click.echo(visible(str(replace(problem, message=one_line(problem.message, MAX_TEXT)))))
+        click.echo(problem_text(problem, in_actions=in_actions()), nl=False)
 
 
 def _write_json(report: CheckReport) -> None:

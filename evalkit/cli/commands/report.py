@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from evalkit.cli.common import find_project, format_option, print_json
+from evalkit.cli.common import find_project, format_option, in_actions, print_json
 from evalkit.errors import Problem, UsageError
 
 if TYPE_CHECKING:
@@ -56,10 +55,9 @@ def command(ctx: click.Context, run: str | None, output_format: str) -> None:
     else:
         from evalkit.report.terminal import open_console, print_report
 
-        in_actions = os.environ.get("GITHUB_ACTIONS") == "true"
         page = saved.directory / "report.html"
         shown = str(page) if page.exists() else None
-        print_report(open_console(sys.stdout), record, cases, report_path=shown, in_actions=in_actions)
+        print_report(open_console(sys.stdout), record, cases, report_path=shown, in_actions=in_actions())
 
 
 def _find(ctx: click.Context, run: str | None) -> SavedRun:

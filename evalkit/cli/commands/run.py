@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import os
 import sys
 from contextlib import closing
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from evalkit.cli.common import find_project, format_option, print_json
+from evalkit.cli.common import find_project, format_option, in_actions, print_json
 from evalkit.errors import Problem, UsageError
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from evalkit.evals.options import Shard
     from evalkit.evals.record import Source
     from evalkit.evals.session import Finished, Session
+    from evalkit.registry.project import Project
     from evalkit.report.cases import CaseList
 
 EXIT_OF = {"pass": 0, "inconclusive": 3, "fail": 1}
@@ -110,12 +112,16 @@ def command(
     """
     from evalkit.evals.providers.replay import Recording
     from evalkit.evals.session import Session, SessionOptions
+    from evalkit.report.problems import problem_text
 
     project = find_project(ctx)
+    if max_cost is not None and not math.isfinite(max_cost):
+        raise click.BadParameter("a budget is a number of US dollars", ctx, param_hint="--max-cost")
     _refuse_contradictions(write_back=write_back, limit=limit, shard=shard, repeats=repeats)
+    _refuse_output(project, output)
     recording = Recording(replay) if replay else None
     options = SessionOptions(
-        targets=targets,
+        targets=tuple(dict.fromkeys(targets)),
         suites=suites,
         baseline=baseline,
         repeats=repeats,
@@ -130,13 +136,13 @@ def command(
     session = Session(project, options, os.environ, recording)
     with closing(recording) if recording else _nothing():
         planned = session.plans()
-        outputs = project.config.artifacts.outputs or not _in_actions()
+        outputs = project.config.artifacts.outputs or not in_actions()
         reports: list[CaseList] = []
         finished = session.run(
             planned, _progress(quiet=quiet), lambda done: reports.append(_report(done, outputs=outputs))
         )
     for problem in session.warnings:
-        sys.stderr.write(f"{problem}\n")
+        sys.stderr.write(problem_text(problem, in_actions=in_actions()))
     if write_back:
         _write_back(session, finished)
     _show(list(zip(finished, reports, strict=True)), output_format, outputs=outputs)
@@ -155,12 +161,25 @@ def _refuse_contradictions(
         raise UsageError(Problem("EK902", message, hint=f"leave out {given[0]}"))
 
 
+def _refuse_output(project: Project, output: Path | None) -> None:
+    """Results overwrite an earlier run's, and nothing else."""
+    if output is None:
+        return
+    place = output.resolve()
+    problem: str | None = None
+    if output.exists() and not output.is_dir():
+        problem = "is a file"
+    elif any(place.is_relative_to((project.root / name).resolve()) for name in ("registry", "suites")):
+        problem = "is where the project keeps its own files"
+    elif (output / "run.json").exists() and not (output / "samples.jsonl").exists():
+        problem = "holds a run.json that no run has written"
+    if problem:
+        hint = "name a new directory, or leave --output out: results go to .evalkit/runs/"
+        raise UsageError(Problem("EK902", f"--output {output} {problem}", hint=hint))
+
+
 def _source() -> Source:
-    return "ci" if os.environ.get("GITHUB_ACTIONS") == "true" else "local"
-
-
-def _in_actions() -> bool:
-    return os.environ.get("GITHUB_ACTIONS") == "true"
+    return "ci" if in_actions() else "local"
 
 
 def _progress(*, quiet: bool) -> Any:
@@ -234,7 +253,7 @@ def _show(finished: Sequence[tuple[Finished, CaseList]], output_format: str, *, 
                 cases,
                 outputs=outputs,
                 report_path=_relative(done.directory / "report.html"),
-                in_actions=_in_actions(),
+                in_actions=in_actions(),
             )
 
 

@@ -112,6 +112,8 @@ def _parse(line: bytes, location: Location) -> dict[str, Any] | Problem:
         column = getattr(error, "colno", 1)
         return Problem("EK507", f"not valid JSON: {message}", Location(location.path, location.line, column))
     hint = 'a line is {"id": "case-1", "output": "the answer"}'
+    if b"\\u" in line and not _is_unicode(row):
+        return Problem("EK507", "half of a surrogate pair (\\ud800 to \\udfff) is no character", location)
     if not isinstance(row, dict):
         return Problem("EK507", "a recorded answer is a mapping", location, hint)
     if not isinstance(row.get("id"), str | int) or isinstance(row.get("id"), bool):
@@ -125,6 +127,14 @@ def _parse(line: bytes, location: Location) -> dict[str, Any] | Problem:
         hint = '"tool_calls": [{"name": "f", "arguments": {"a": 1}}]'
         return Problem("EK507", "'tool_calls' is a list of calls with name and arguments", location, hint)
     return row
+
+
+def _is_unicode(row: Any) -> bool:
+    try:
+        json.dumps(row, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _answer(row: dict[str, Any]) -> Answer:

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 __all__ = ["EntryPolicy", "Policy", "PolicyDefaults", "Price", "ProjectConfig", "ProviderConfig"]
 
+BUILT_IN_PROVIDERS = frozenset({"openai", "anthropic", "local"})
+"""Provider names that need no declaration: each is its own kind, with the vendor's URL and key variable."""
+
 ENVIRONMENT_NAME = r"^[A-Za-z_][A-Za-z0-9_]*$"
 _KEY = re.compile(
     # What vendors begin their keys with, and then at least one digit ...
@@ -169,6 +172,6 @@ class ProjectConfig(CrossChecked):
         """What is wrong between the keys."""
         default, providers = raw.get("default_provider"), raw.get("providers")
         known = list(providers) if isinstance(providers, dict) else []
-        if isinstance(default, str) and default not in known:
-            hint = f"providers: {', '.join(known) or 'none'}"
+        if isinstance(default, str) and default not in known and default not in BUILT_IN_PROVIDERS:
+            hint = f"providers: {', '.join(sorted({*known, *BUILT_IN_PROVIDERS}))}"
             yield Finding(f"no provider is called '{default}'", ("default_provider",), "EK201", hint)
