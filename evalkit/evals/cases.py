@@ -8,6 +8,8 @@ from __future__ import annotations
 import csv
 import json
 import re
+from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from evalkit.errors import ConfigError, Location, Problem, UsageError
@@ -17,47 +19,66 @@ from evalkit.registry.schema.base import close_match, shown
 from evalkit.registry.source import read_yaml
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from evalkit.evals.suite import LoadedSuite
 
-__all__ = ["iter_cases", "read_case"]
+__all__ = ["Row", "iter_cases", "iter_rows", "read_case"]
 
 MAX_YAML_CASES_BYTES = 64 * 1024 * 1024
 MAX_FIELD = 16 * 1024 * 1024
 _TAG_SEPARATORS = re.compile(r"[;,]")
 
 
+@dataclass(slots=True)
+class Row:
+    """One row, as far as it can be read: what is wrong in it hides nothing else."""
+
+    case: Case | None
+    """What could be read, its id empty where the row has none; None where nothing could be read. Whole only without
+    problems."""
+    problems: list[Problem] = field(default_factory=list)
+    knows_tags: bool = True
+    knows_vars: bool = True
+    knows_expected: bool = True
+    """False where a mistake leaves open what the author gave."""
+
+
 def iter_cases(suite: LoadedSuite, display: str) -> Iterator[tuple[Case | None, list[Problem]]]:
-    """Every case in the order of the suite, each with what is wrong with it.
+    """Every case in the order of the suite, or None, each with what is wrong with it.
 
     `display` is how messages show the file of the cases. Reading goes on after a bad row.
 
     Raises:
         ConfigError: the file cannot be read at all.
     """
+    for row in iter_rows(suite, display):
+        yield (None if row.problems else row.case), row.problems
+
+
+def iter_rows(suite: LoadedSuite, display: str) -> Iterator[Row]:
+    """`iter_cases`, with what can be read of the rows that are wrong."""
     cases, columns = suite.suite.cases, suite.suite.columns
     is_table = isinstance(cases, str) and cases.endswith((".csv", ".parquet"))
     for index, (location, raw) in enumerate(_rows(suite, display)):
         if isinstance(raw, Problem):
-            yield None, [raw]
+            yield Row(None, [raw], knows_tags=False)
             continue
         if is_table:  # its first row tells, for all rows have the same columns
             is_table = False
             if columns is None and not isinstance(raw.get("vars"), dict):
                 columns = Columns()
-            elif columns is not None:
-                _check_columns(columns, raw, suite)
-        yield read_case(raw, index, location, columns=columns)
+            elif missing := _missing_columns(suite, raw):
+                raise ConfigError(missing)
+        yield _read_row(raw, index, location, columns)
 
 
-def _check_columns(columns: Columns, row: Mapping[str, Any], suite: LoadedSuite) -> None:
-    """A table has the same columns in every row: a missing one is a mistake of the suite, said once.
-
-    Raises:
-        ConfigError: EK401 with every column that is missing.
-    """
+def _missing_columns(suite: LoadedSuite, row: Mapping[str, Any]) -> list[Problem]:
+    """A table has the same columns in every row: a missing one is a mistake of the suite, said once."""
+    columns = suite.suite.columns
+    if columns is None:
+        return []
     variables = columns.vars
     named: list[tuple[tuple[str | int, ...], str | None]] = [
         ((key,), getattr(columns, key)) for key in ("id", "expected", "cluster", "must_pass")
@@ -65,13 +86,11 @@ def _check_columns(columns: Columns, row: Mapping[str, Any], suite: LoadedSuite)
     named += [(("tags", index), column) for index, column in enumerate(columns.tags)]
     pairs = variables.items() if isinstance(variables, dict) else enumerate(variables or ())
     named += [(("vars", step), column) for step, column in pairs]
-    problems = [
+    return [
         _no_column(column, row, suite.source.locate(("columns", *loc)))
         for loc, column in named
         if column is not None and column not in row
     ]
-    if problems:
-        raise ConfigError(problems)
 
 
 def _no_column(column: str, row: Mapping[str, Any], location: Location) -> Problem:
@@ -84,15 +103,23 @@ def read_case(
     raw: Any, index: int, location: Location, *, columns: Columns | None
 ) -> tuple[Case | None, list[Problem]]:
     """One row as a case. With `columns`, the row is flat."""
+    row = _read_row(raw, index, location, columns)
+    return (None if row.problems else row.case), row.problems
+
+
+def _read_row(raw: Any, index: int, location: Location, columns: Columns | None) -> Row:
     if not isinstance(raw, dict):
-        return None, [Problem("EK401", f"a case is a mapping, found {shown(raw)}", location)]
+        message = f"a case is a mapping, found {shown(raw)}"
+        return Row(None, [Problem("EK401", message, location)], knows_tags=False)
     if columns is not None:
         raw, problems = _from_flat(raw, index, location, columns)
         if problems:
-            return None, problems
+            row = _as_far_as_valid(raw, index, location, problems)
+            row.knows_tags = row.knows_vars = row.knows_expected = False
+            return row
     problems = list(_row_problems(raw, location))
     if problems:
-        return None, problems
+        return _as_far_as_valid(raw, index, location, problems)
     cluster = raw.get("cluster")
     case = Case(
         id=str(raw["id"]),
@@ -104,13 +131,41 @@ def read_case(
         must_pass=raw.get("must_pass") or False,
         location=location,
     )
-    return case, []
+    return Row(case)
+
+
+def _as_far_as_valid(raw: Mapping[str, Any], index: int, location: Location, problems: list[Problem]) -> Row:
+    identity, variables = raw.get("id"), raw.get("vars") or {}
+    has_id = isinstance(identity, str | int) and not isinstance(identity, bool)
+    # An unknown key may be the misspelt one of those that are missing.
+    whole = all(key in CASE_KEYS for key in raw)
+    meant = [value for key, value in raw.items() if _meant_by(key) == "tags"]
+    tags = [tag for value in meant for tag in (value if isinstance(value, list) else [value])]
+    case = Case(
+        id=str(identity) if has_id else "",
+        index=index,
+        vars=variables if isinstance(variables, dict) else {},
+        expected=raw.get("expected"),
+        tags=tuple(tag for tag in tags if isinstance(tag, str)),
+        location=location,
+    )
+    return Row(
+        case,
+        problems,
+        knows_tags=bool(meant) or whole,
+        knows_vars=isinstance(variables, dict) and ("vars" in raw or whole),
+        knows_expected="expected" in raw or whole,
+    )
+
+
+def _meant_by(key: Any) -> str | None:
+    return key if key in CASE_KEYS else close_match(str(key), CASE_KEYS)
 
 
 def _row_problems(raw: Mapping[str, Any], location: Location) -> Iterator[Problem]:
     for key in raw:
         if key not in CASE_KEYS:
-            guess = close_match(str(key), CASE_KEYS)
+            guess = _meant_by(key)
             hint = (
                 f"did you mean '{guess}'?"
                 if guess
@@ -198,8 +253,10 @@ def _rows(suite: LoadedSuite, display: str) -> Iterator[tuple[Location, Any]]:
         raise ConfigError(
             Problem("EK401", f"there is no file {cases}", suite.source.locate(("cases",)), hint)
         )
-    reader = {".jsonl": _jsonl, ".csv": _csv, ".parquet": _parquet}.get(path.suffix, _yaml)
-    yield from reader(path, display)
+    if path.suffix == ".csv":
+        yield from _csv(path, display, partial(_missing_columns, suite))
+    else:
+        yield from {".jsonl": _jsonl, ".parquet": _parquet}.get(path.suffix, _yaml)(path, display)
 
 
 def _jsonl(path: Path, display: str) -> Iterator[tuple[Location, Any]]:
@@ -237,7 +294,9 @@ def _refuse_constant(text: str) -> Any:
 _decode = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_refuse_constant).decode
 
 
-def _csv(path: Path, display: str) -> Iterator[tuple[Location, Any]]:
+def _csv(
+    path: Path, display: str, missing_columns: Callable[[Mapping[str, Any]], list[Problem]]
+) -> Iterator[tuple[Location, Any]]:
     csv.field_size_limit(MAX_FIELD)
     try:
         with path.open(encoding="utf-8-sig", newline="") as lines:
@@ -245,10 +304,13 @@ def _csv(path: Path, display: str) -> Iterator[tuple[Location, Any]]:
             header = next(reader, None)
             if not header:
                 raise ConfigError(Problem("EK403", "the file is empty", Location(display, 1, 1)))
-            doubled = sorted({name for name in header if header.count(name) > 1})
+            top = Location(display, 1, 1)
+            doubled = [
+                Problem("EK102", f"duplicate column '{name}'", top)
+                for name in sorted({name for name in header if header.count(name) > 1})
+            ]
             if doubled:
-                problem = Problem("EK102", f"duplicate column '{doubled[0]}'", Location(display, 1, 1))
-                raise ConfigError(problem)
+                raise ConfigError([*doubled, *missing_columns(dict.fromkeys(header))])
             start = reader.line_num + 1
             for row in reader:
                 location, start = Location(display, start, 1), reader.line_num + 1

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from evalkit.errors import ConfigError, EvalkitError, Problem, UsageError
-from evalkit.evals.checks import examine_cases
+from evalkit.evals.checks.examine import examine_cases
 from evalkit.evals.prices import price
 from evalkit.evals.suite import load_suite
 from evalkit.registry.resolve import provider_of, resolve_config
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from evalkit.errors import Location
-    from evalkit.evals.checks import CaseSummary
+    from evalkit.evals.checks.examine import CaseSummary
     from evalkit.evals.prices import Price
     from evalkit.evals.suite import LoadedSuite
     from evalkit.registry.project import Loaded, Project

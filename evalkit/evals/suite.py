@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from evalkit.errors import ConfigError, Problem, UnresolvedReference
 from evalkit.evals.gate import GateRules
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["Columns", "InlineCase", "LoadedSuite", "Suite", "load_suite", "read_suite", "suite_names"]
 
 MAX_SUITE_BYTES = 16 * 1024 * 1024
+MAX_REPEATS = 1000
 CASE_KEYS = ("id", "vars", "expected", "tags", "cluster", "must_pass")
 CASE_FORMATS = (".jsonl", ".csv", ".yaml", ".yml", ".parquet")
 
@@ -45,13 +46,25 @@ class Columns(Strict):
     must_pass: str | None = None
 
 
+def _identity(value: str | int) -> str | int:
+    if not 1 <= len(str(value)) <= 500:
+        raise ValueError("the id of a case has 1 to 500 characters")
+    return value
+
+
+def _tag(value: str) -> str:
+    if not value:
+        raise ValueError("a tag is not empty")
+    return value
+
+
 class InlineCase(Strict):
     """A case written in the suite itself."""
 
-    id: str | int
+    id: Annotated[str | int, AfterValidator(_identity)]
     vars: dict[str, Any] = Field(default_factory=dict)
     expected: Any = None
-    tags: list[str] = Field(default_factory=list)
+    tags: list[Annotated[str, AfterValidator(_tag)]] = Field(default_factory=list)
     cluster: str | int | None = None
     must_pass: bool = False
 
@@ -74,7 +87,7 @@ class Suite(CrossChecked):
     """Reported beside the primary one."""
     primary: str = "mean"
     """The metric that becomes the score."""
-    repeats: Annotated[int, Field(ge=1, le=1000)] = 1
+    repeats: Annotated[int, Field(ge=1, le=MAX_REPEATS)] = 1
     """How often each case is asked."""
     gate: GateRules
 
@@ -107,16 +120,27 @@ class Suite(CrossChecked):
             hint = "add a scorer, for example exact_match"
             yield Finding("a suite without scorers asserts nothing", ("scorers",), "EK404", hint)
         repeats = raw.get("repeats", 1)
-        for key, names in (("primary", [raw.get("primary")]), ("metrics", raw.get("metrics"))):
-            for index, name in enumerate(names if isinstance(names, list) else ()):
-                at: tuple[str | int, ...] = (key,) if key == "primary" else (key, index)
-                message = _metric_problem(name, repeats)
-                if message:
-                    yield Finding(message, at, "EK410")
+        if type(repeats) is not int or repeats < 1:
+            repeats = MAX_REPEATS  # wrong itself: no metric asks for more than it may have meant
+        for at, name in _named_metrics(raw):
+            message = _metric_problem(name, repeats)
+            if message:
+                yield Finding(message, at, "EK410")
 
 
-def _metric_problem(name: Any, repeats: Any) -> str | None:
-    if not isinstance(name, str) or not isinstance(repeats, int):
+def _named_metrics(raw: Mapping[str, Any]) -> Iterator[tuple[tuple[str | int, ...], Any]]:
+    """Every metric that a suite names, and where."""
+    yield ("primary",), raw.get("primary")
+    listed, gate = raw.get("metrics"), raw.get("gate")
+    for index, name in enumerate(listed if isinstance(listed, list) else ()):
+        yield ("metrics", index), name
+    floors = gate.get("metrics") if isinstance(gate, dict) else None
+    for name in floors if isinstance(floors, dict) else ():
+        yield ("gate", "metrics", name), name
+
+
+def _metric_problem(name: Any, repeats: int) -> str | None:
+    if not isinstance(name, str):
         return None
     try:
         parse_metric(name, repeats)

@@ -4,7 +4,7 @@ import json
 
 from planting import entry
 
-from evalkit.evals.checks import check_project
+from evalkit.evals.checks.everything import check_project
 from evalkit.registry.project import Project
 
 

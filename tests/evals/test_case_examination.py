@@ -8,9 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evalkit.evals.checks import examine_cases
 from evalkit.evals.checks.duplicates import _FEW
-from evalkit.evals.checks.examine import MAX_CASE_PROBLEMS
+from evalkit.evals.checks.examine import MAX_CASE_PROBLEMS, examine_cases
 from evalkit.evals.suite import LoadedSuite, load_suite
 from evalkit.registry.project import Project
 from evalkit.runtime.config import GenerationConfig, Message, Variable

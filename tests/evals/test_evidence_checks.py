@@ -9,7 +9,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "registry"))
 from planting import entry, plant  # small projects, valid and not
 
-from evalkit.evals.checks import check_project
+from evalkit.evals.checks.everything import check_project
 from evalkit.evals.evidence import Evidence, EvidenceRun, evidence_path
 from evalkit.registry.project import Project
 from evalkit.registry.resolve import resolve_config

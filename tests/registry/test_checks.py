@@ -7,7 +7,7 @@ from datetime import date
 import pytest
 from planting import case, cases, entry, plant, prompt, suite, tools
 
-from evalkit.evals.checks import check_project
+from evalkit.evals.checks.everything import check_project
 from evalkit.registry.project import Project
 from evalkit.registry.resolve import resolve_config
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from planting import BASE, config, entry, plant, tools
 
-from evalkit.evals.checks import check_project
+from evalkit.evals.checks.everything import check_project
 from evalkit.registry.project import Project
 from evalkit.registry.source import parse_yaml
 

@@ -10,7 +10,7 @@ import pytest
 from mistakes import MISTAKES, SECRET
 from planting import line_of, plant
 
-from evalkit.evals.checks import check_project
+from evalkit.evals.checks.everything import check_project
 from evalkit.registry.project import Project
 
 TODAY = date(2026, 6, 1)

@@ -13,7 +13,7 @@ from evalkit.cli.common import find_project, format_option, in_actions, print_js
 from evalkit.errors import Problem, UsageError
 
 if TYPE_CHECKING:
-    from evalkit.evals.checks import CheckReport
+    from evalkit.evals.checks.everything import CheckReport
 
 EPILOG = """\b
 Examples:
@@ -38,7 +38,7 @@ def command(ctx: click.Context, paths: tuple[Path, ...], output_format: str) -> 
     Each problem is shown as file:line:column, its code and how to fix it. Nothing is changed, and nobody is called.
     The codes are explained in docs/errors.md.
     """
-    from evalkit.evals.checks import check_project
+    from evalkit.evals.checks.everything import check_project
 
     project = find_project(ctx)
     chosen = [Path(os.path.normpath(path.absolute())) for path in paths]

@@ -43,7 +43,7 @@ class IdRegister:
         return bool(self._suspects)
 
     def repeated(self, cases: Iterable[Case]) -> list[Problem]:
-        """Every case whose id an earlier one has, given all the cases again."""
+        """Every case whose id an earlier one has, given all the cases again that have an id."""
         first: dict[str, Location | None] = {}
         problems: list[Problem] = []
         for case in cases:

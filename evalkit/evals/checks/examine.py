@@ -9,7 +9,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from evalkit.errors import ConfigError, Location, Problem, RenderError
-from evalkit.evals.cases import iter_cases
+from evalkit.evals.cases import iter_rows
 from evalkit.evals.checks.duplicates import IdRegister
 from evalkit.runtime.digest import canonical_bytes
 from evalkit.runtime.template import compile_template, render
@@ -49,39 +49,51 @@ class CaseSummary:
     warnings: list[Problem] = field(default_factory=list)
 
 
-def examine_cases(suite: LoadedSuite, configs: Sequence[GenerationConfig], display: str) -> CaseSummary:
+def examine_cases(
+    suite: LoadedSuite,
+    configs: Sequence[GenerationConfig],
+    display: str,
+    *,
+    has_reported_rows: bool = False,
+) -> CaseSummary:
     """Read every case once and check it against the scorers and the prompts.
 
     Args:
         suite: the suite, valid itself.
         configs: what the cases will be asked with. Each case must fill the variables of every one of them, and render.
         display: how messages show the file of the cases.
+        has_reported_rows: what is wrong within single rows was said already, by the schema of inline cases.
     """
     summary = CaseSummary()
+    knows_tags = True
     collected = _Collected(summary.problems)
     prompts = _distinct(configs)
     ids = IdRegister()
     hasher = sha256()
     try:
-        for case, problems in iter_cases(suite, display):
+        for row in iter_rows(suite, display):
+            case = row.case
             summary.count += 1
+            knows_tags = knows_tags and row.knows_tags
+            if not has_reported_rows:
+                collected.add(row.problems)
             if case is None:
-                collected.add(problems)
                 continue
-            ids.add(case.id)
+            if case.id:
+                ids.add(case.id)
             _count(case, summary)
             try:
                 hasher.update(canonical_bytes(case_content(case)))
                 hasher.update(b"\n")
             except (TypeError, ValueError) as error:
-                collected.add([Problem("EK401", f"case '{case.id}': {error}", case.location)])
-            for spec in suite.scorers:
+                collected.add([Problem("EK401", f"{_named(case)}: {error}", case.location)])
+            for spec in suite.scorers if row.knows_expected else ():
                 reason = spec.scorer.check(case)
                 if reason is not None:
-                    message = f"case '{case.id}': {spec.label}: {reason}"
+                    message = f"{_named(case)}: {spec.label}: {reason}"
                     hint = "correct the case, or give the scorer its own `expected` in the suite"
                     collected.add([Problem("EK407", message, case.location, hint)])
-            for prompt in prompts:
+            for prompt in prompts if row.knows_vars else ():
                 collected.add(prompt.problems(case))
     except ConfigError as error:
         summary.problems.extend(error.problems)
@@ -89,13 +101,13 @@ def examine_cases(suite: LoadedSuite, configs: Sequence[GenerationConfig], displ
         return summary
     summary.digest = f"sha256:{hasher.hexdigest()}"
     if ids.may_repeat():
-        again = (case for case, _ in iter_cases(suite, display) if case is not None)
+        again = (row.case for row in iter_rows(suite, display) if row.case is not None and row.case.id)
         collected.add(ids.repeated(again), each=True)
     collected.close(display)
     if not summary.count:
         place = suite.source.locate(("cases",))
         summary.problems.append(Problem("EK403", "the suite has no cases", place, "add at least one case"))
-    elif not summary.problems:
+    elif knows_tags:
         summary.problems.extend(_empty_slices(suite, summary))
     return summary
 
@@ -116,6 +128,10 @@ def case_content(case: Case) -> dict[str, Any]:
     return content
 
 
+def _named(case: Case) -> str:
+    return f"case '{case.id}'" if case.id else "the case"
+
+
 def _count(case: Case, summary: CaseSummary) -> None:
     for tag in set(case.tags):
         summary.tags[tag] += 1
@@ -124,7 +140,10 @@ def _count(case: Case, summary: CaseSummary) -> None:
 
 
 def _empty_slices(suite: LoadedSuite, summary: CaseSummary) -> Iterator[Problem]:
-    for tag in suite.suite.gate.slices or ():
+    # As written: a floor that is wrong itself hides no other one.
+    gate = suite.source.data.get("gate")
+    slices = gate.get("slices") if isinstance(gate, dict) else None
+    for tag in slices if isinstance(slices, dict) else ():
         if tag not in summary.tags:
             known = ", ".join(sorted(summary.tags)[:10]) or "none"
             place = suite.source.locate(("gate", "slices", tag), key=True)
@@ -194,7 +213,7 @@ class _PromptCheck:
 
 def _of_case(problem: Problem, case: Case) -> Problem:
     return replace(
-        problem, code="EK408", message=f"case '{case.id}': {problem.message}", location=case.location
+        problem, code="EK408", message=f"{_named(case)}: {problem.message}", location=case.location
     )
 
 

@@ -122,8 +122,12 @@ def _check_suite(
     cases = usable.suite.cases
     folder = found.display.rpartition("/")[0]
     display = f"{folder}/{cases}" if isinstance(cases, str) else found.display
-    summary = examine_cases(usable, configs, display)
+    # The schema of a broken suite has said what is wrong within inline cases.
+    has_reported_rows = loaded is None and not isinstance(cases, str)
+    summary = examine_cases(usable, configs, display, has_reported_rows=has_reported_rows)
     file.problems += [*summary.problems, *summary.warnings]
+    if summary.count:
+        file.problems += _too_few_cases(usable, summary)
     if loaded is not None and summary.count:
         file.problems += _gate_problems(loaded, summary)
     for name in beside:
@@ -136,13 +140,17 @@ def _check_suite(
     return _once(file.problems), isinstance(cases, str)
 
 
-def _gate_problems(loaded: LoadedSuite, summary: CaseSummary) -> Iterator[Problem]:
-    """What the gate asks for and these cases can never give."""
-    gate, source = loaded.suite.gate, loaded.source
+def _too_few_cases(usable: LoadedSuite, summary: CaseSummary) -> Iterator[Problem]:
+    gate, source = usable.suite.gate, usable.source
     if gate.min_cases is not None and gate.min_cases > summary.count:
         message = f"the gate needs {gate.min_cases} cases, and the suite has {summary.count}: no run can pass"
         hint = "add cases, or lower min_cases"
         yield Problem("EK411", message, source.locate(("gate", "min_cases")), hint)
+
+
+def _gate_problems(loaded: LoadedSuite, summary: CaseSummary) -> Iterator[Problem]:
+    """What the rest of the gate asks for and these cases can never give."""
+    gate, source = loaded.suite.gate, loaded.source
     enough = gate.smallest_passing_n
     if gate.min_score is None:
         pass

@@ -170,6 +170,7 @@ _REQUIREMENTS = {
     "less_than_equal": "must be {le:g} or less, not {got}",
     "too_short": "must not be empty",
     "string_too_short": "must not be empty",
+    "regular_expression": "is no valid regular expression: {reason}",
 }
 
 

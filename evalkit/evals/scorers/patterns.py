@@ -7,9 +7,10 @@ exponential time on some texts, and the text is a model's.
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
+from pydantic_core import PydanticCustomError
 
 from evalkit.evals.scorers.arguments import ComparingArguments, Text
 from evalkit.evals.scorers.base import Score, ScorerConfigError
@@ -38,6 +39,42 @@ TIMEOUT_S = 2.0
 """Seconds that one pattern may take on one answer."""
 
 
+@lru_cache(maxsize=1024)
+def _compiled(pattern: str, ignore_case: bool, multiline: bool, dotall: bool) -> Any:
+    import regex
+
+    flags = ignore_case * regex.IGNORECASE | multiline * regex.MULTILINE | dotall * regex.DOTALL
+    return regex.compile(pattern, flags)
+
+
+def _fault(pattern: str, ignore_case: bool, multiline: bool, dotall: bool) -> str | None:
+    import regex
+
+    try:
+        _compiled(pattern, ignore_case, multiline, dotall)
+    except regex.error as error:
+        return f"{error.msg}" + ("" if error.pos is None else f" at character {error.pos + 1}")
+    except (
+        ValueError,
+        OverflowError,
+        RecursionError,
+    ) as error:  # flags that exclude each other, huge repeats
+        return str(error)
+    return None
+
+
+def _valid(pattern: str) -> str:
+    """Checked beside the other arguments, so that a wrong one of these does not hide it."""
+    fault = _fault(pattern, ignore_case=False, multiline=False, dotall=False)
+    if fault is not None:
+        message = "is no valid regular expression: {reason}"
+        raise PydanticCustomError("regular_expression", message, {"reason": fault})
+    return pattern
+
+
+Pattern = Annotated[Text, AfterValidator(_valid)]
+
+
 class PatternArguments(ComparingArguments):
     """What both scorers take."""
 
@@ -51,31 +88,12 @@ class PatternArguments(ComparingArguments):
     """`.` matches a line break too."""
 
 
-@lru_cache(maxsize=1024)
-def _compiled(pattern: str, ignore_case: bool, multiline: bool, dotall: bool) -> Any:
-    import regex
-
-    flags = ignore_case * regex.IGNORECASE | multiline * regex.MULTILINE | dotall * regex.DOTALL
-    return regex.compile(pattern, flags)
-
-
 def _compile(pattern: str, args: PatternArguments) -> Any:
     """A compiled pattern, or `ScorerConfigError`."""
-    import regex
-
-    try:
-        return _compiled(pattern, args.ignore_case, args.multiline, args.dotall)
-    except regex.error as error:
-        where = "" if error.pos is None else f" at character {error.pos + 1}"
-        raise ScorerConfigError(
-            "pattern", f"`pattern` is no valid regular expression: {error.msg}{where}"
-        ) from None
-    except (
-        ValueError,
-        OverflowError,
-        RecursionError,
-    ) as error:  # flags that exclude each other, huge repeats
-        raise ScorerConfigError("pattern", f"`pattern` is no valid regular expression: {error}") from None
+    fault = _fault(pattern, args.ignore_case, args.multiline, args.dotall)
+    if fault is not None:
+        raise ScorerConfigError("pattern", f"`pattern` is no valid regular expression: {fault}")
+    return _compiled(pattern, args.ignore_case, args.multiline, args.dotall)
 
 
 def _too_slow() -> Unmeasurable:
@@ -85,7 +103,7 @@ def _too_slow() -> Unmeasurable:
 class RegexArguments(PatternArguments):
     """Arguments of `regex`."""
 
-    pattern: Text | None = None
+    pattern: Pattern | None = None
     """Searched anywhere in the text; by default the case's `expected` is the pattern."""
 
 
@@ -131,7 +149,7 @@ class Regex:
 class RegexExtractArguments(PatternArguments):
     """Arguments of `regex_extract`."""
 
-    pattern: Text
+    pattern: Pattern
     """What to look for. Its first group, or all of it when it has none, is the answer."""
     group: int | str | None = None
     """Another group, by number or name; 0 is all that matched."""

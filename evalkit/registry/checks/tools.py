@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from functools import cache
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 from evalkit.registry.schema.base import dotted, shown
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     import jsonschema_rs
 
@@ -24,6 +25,8 @@ _TOOL_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _DRAFTS = ("https://json-schema.org/draft/2020-12/schema", "http://json-schema.org/draft-07/schema#")
 _TYPES = ("string", "number", "integer", "boolean", "array", "object", "null")
 _FORMATS = ("text", "json_object", "json_schema")
+_BY_NAME = ("properties", "patternProperties", "$defs", "definitions", "dependentSchemas")
+_NO_SCHEMAS = ("required", "enum", "const", "default", "examples")
 _FORMAT_KEYS = {"name", "schema", "strict", "description"}
 
 
@@ -106,9 +109,86 @@ def _check_schema(file: Checked[Any], schema: Mapping[str, Any], loc: Loc) -> No
         if path[-1:] == ("type",) and isinstance(error.instance, str):
             message, hint = f"there is no type {shown(error.instance)}", f"types: {', '.join(_TYPES)}"
         file.report("EK307", f"not a valid JSON Schema: {lead}{message}", (*loc, *path), hint)
-    if not seen:
+    inner = list(_subschemas(schema))
+    patterns = list(_check_patterns(file, inner, loc, seen))
+    references = list(_check_references(file, schema, inner, loc))
+    if not (seen or patterns or references):
         _check_buildable(file, schema, loc)
-    _check_required(file, schema, loc)
+    for at, part in inner:
+        _check_required(file, part, (*loc, *at))
+
+
+def _subschemas(schema: Any, at: Loc = ()) -> Iterator[tuple[Loc, Mapping[str, Any]]]:
+    """A schema and every one inside it, each with its place."""
+    if isinstance(schema, list):
+        for index, item in enumerate(schema):
+            yield from _subschemas(item, (*at, index))
+    if not isinstance(schema, dict):
+        return
+    yield at, schema
+    for key, value in schema.items():
+        if key in _BY_NAME and isinstance(value, dict):
+            for name, item in value.items():
+                yield from _subschemas(item, (*at, key, name))
+        elif key not in _NO_SCHEMAS:
+            yield from _subschemas(value, (*at, key))
+
+
+def _check_patterns(
+    file: Checked[Any], schemas: Iterable[tuple[Loc, Mapping[str, Any]]], loc: Loc, seen: set[Loc]
+) -> Iterator[Loc]:
+    """Regular expressions, which the meta-schema does not look into. Yields where they are wrong."""
+    for at, schema in schemas:
+        named = schema.get("patternProperties")
+        written = [((*at, "pattern"), schema.get("pattern"))]
+        written += [((*at, "patternProperties", key), key) for key in (named if isinstance(named, dict) else ())]
+        for place, pattern in written:
+            if isinstance(pattern, str) and place not in seen and not _is_pattern(pattern):
+                message = f"{dotted(place)}: {shown(pattern)} is no valid regular expression"
+                file.report("EK307", f"not a valid JSON Schema: {message}", (*loc, *place))
+                yield place
+
+
+def _is_pattern(pattern: str) -> bool:
+    import jsonschema_rs
+
+    try:
+        jsonschema_rs.validator_for({"pattern": pattern}, offline=True)
+    except (ValueError, jsonschema_rs.ValidationError):
+        return False
+    return True
+
+
+def _check_references(
+    file: Checked[Any], root: Mapping[str, Any], schemas: list[tuple[Loc, Mapping[str, Any]]], loc: Loc
+) -> Iterator[Loc]:
+    """References inside the schema, whatever else is wrong with it. Yields those that lead nowhere."""
+    if any("$id" in schema for at, schema in schemas if at):
+        return  # what a reference starts from then depends on where it stands: left to the validator
+    anchors = {schema.get(key) for _, schema in schemas for key in ("$anchor", "$dynamicAnchor")}
+    for at, schema in schemas:
+        reference = schema.get("$ref")
+        if not isinstance(reference, str) or not reference.startswith("#"):
+            continue
+        target = unquote(reference[1:])
+        leads_somewhere = _points_at_something(root, target) if target[:1] in ("", "/") else target in anchors
+        if not leads_somewhere:
+            message = f"not a usable JSON Schema: {shown(reference)} leads nowhere"
+            file.report("EK307", message, (*loc, *at, "$ref"))
+            yield at
+
+
+def _points_at_something(root: Any, pointer: str) -> bool:
+    current = root
+    for step in pointer.split("/")[1:]:
+        key = step.replace("~1", "/").replace("~0", "~")
+        if isinstance(current, dict) and key in current:
+            current = current[key]
+        elif isinstance(current, list) and key.isdecimal() and int(key) < len(current):
+            current = current[int(key)]
+        else:
+            return False
+    return True
 
 
 def _check_buildable(file: Checked[Any], schema: Mapping[str, Any], loc: Loc) -> None:
@@ -119,18 +199,21 @@ def _check_buildable(file: Checked[Any], schema: Mapping[str, Any], loc: Loc) ->
         jsonschema_rs.validator_for(dict(schema), offline=True)
     except jsonschema_rs.ValidationError as error:
         path = tuple(error.instance_path)
+        if not path:  # of a reference it tells the text, not the place
+            path = next((p for p, text in _references(schema) if text.strip("#") in error.message), ())
         file.report("EK307", f"not a usable JSON Schema: {error.message}", (*loc, *path))
     except (ValueError, jsonschema_rs.ReferencingError) as error:
         file.report("EK307", f"not a usable JSON Schema: {str(error).splitlines()[0]}", loc)
 
 
-def _check_required(file: Checked[Any], schema: Any, loc: Loc) -> None:
+def _references(schema: Mapping[str, Any]) -> Iterator[tuple[Loc, str]]:
+    for at, part in _subschemas(schema):
+        if isinstance(part.get("$ref"), str) and part["$ref"].strip("#"):
+            yield (*at, "$ref"), part["$ref"]
+
+
+def _check_required(file: Checked[Any], schema: Mapping[str, Any], loc: Loc) -> None:
     """A required property that is not described: a typing error, nearly always."""
-    if isinstance(schema, list):
-        for index, item in enumerate(schema):
-            _check_required(file, item, (*loc, index))
-    if not isinstance(schema, dict):
-        return
     required, properties = schema.get("required"), schema.get("properties")
     if isinstance(required, list) and (isinstance(properties, dict) or schema.get("type") == "object"):
         known = properties if isinstance(properties, dict) else {}
@@ -139,12 +222,6 @@ def _check_required(file: Checked[Any], schema: Any, loc: Loc) -> None:
                 message = f"'{name}' is required and not among the properties"
                 hint = f"properties: {', '.join(map(str, known)) or 'none'}"
                 file.warn("EK309", message, (*loc, "required", index), hint)
-    for key, value in schema.items():
-        if key in ("properties", "$defs", "definitions") and isinstance(value, dict):
-            for name, item in value.items():
-                _check_required(file, item, (*loc, key, name))
-        elif key not in ("required", "enum", "const", "default", "examples"):
-            _check_required(file, value, (*loc, key))
 
 
 @cache

@@ -30,7 +30,6 @@ __all__ = [
     "CrossChecked",
     "Finding",
     "Name",
-    "Part",
     "RefText",
     "Strict",
     "Version",
@@ -41,21 +40,13 @@ __all__ = [
 
 
 class Strict(BaseModel):
-    """Unknown keys are refused, types are not converted, values do not change after reading."""
+    """Unknown keys are refused, types are not converted, values do not change after reading.
 
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True, allow_inf_nan=False
-    )
-
-
-class Part(Strict):
-    """A piece of a file that every command may have to read.
-
-    It is built when it is first used, and the text under each field is read only where JSON Schemas are made
+    A model is built when it is first used, and the text under each field is read only where JSON Schemas are made
     (`evalkit.registry.json_schema`): both would cost every command a good part of its start.
     """
 
-    model_config = ConfigDict(use_attribute_docstrings=False, defer_build=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False, defer_build=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +59,7 @@ class Finding:
     hint: str | None = None
 
 
-class CrossChecked(Part):
+class CrossChecked(Strict):
     """A model with rules between its keys. They are checked beside the keys' own rules, so both are reported at once."""
 
     @classmethod

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
-from evalkit.registry.schema.base import CrossChecked, Finding, Name, Part, RefText, Version
+from evalkit.registry.schema.base import CrossChecked, Finding, Name, RefText, Strict, Version
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -21,7 +21,7 @@ ISODate = Annotated[date, Field(strict=False)]
 RESERVED_PARAMS = frozenset({"model", "messages", "tools", "response_format", "system", "input", "prompt"})
 
 
-class EvalBlock(Part):
+class EvalBlock(Strict):
     """Written by evalkit: the result against the first suite that policy requires."""
 
     suite: RefText
@@ -34,28 +34,28 @@ class EvalBlock(Part):
     """The digest of the evidence: `sha256:…`."""
 
 
-class CanaryBlock(Part):
+class CanaryBlock(Strict):
     """Written by evalkit: what the canary said."""
 
     verdict: Literal["clean", "bad", "inconclusive"]
     run: Text
 
 
-class PinException(Part):
+class PinException(Strict):
     """Why a model id that is not provably pinned may leave draft, and until when."""
 
     reason: Text
     expires: ISODate
 
 
-class Rollout(Part):
+class Rollout(Strict):
     """The slice of production traffic that this entry takes as a canary."""
 
     percent: Annotated[float, Field(ge=0, le=100)]
     unit: Literal["request", "key"] = "request"
 
 
-class Artifact(Part):
+class Artifact(Strict):
     """Fine-tuned weights or an adapter, by content."""
 
     uri: Text
@@ -64,7 +64,7 @@ class Artifact(Part):
     base_model: Text | None = None
 
 
-class Lineage(Part):
+class Lineage(Strict):
     """Where the artifact comes from."""
 
     base_model: Text

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
-from evalkit.registry.schema.base import CrossChecked, Finding, Part
+from evalkit.registry.schema.base import CrossChecked, Finding, Strict
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -31,7 +31,7 @@ class Hold(CrossChecked):
             yield Finding("a hold is on one 'digest' or on 'all': exactly one of them")
 
 
-class HoldFile(Part):
+class HoldFile(Strict):
     """A list of holds. A file may also be a single hold, written as a mapping."""
 
     holds: list[Hold]

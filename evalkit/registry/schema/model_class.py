@@ -6,12 +6,12 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from evalkit.registry.schema.base import Name, Part, Version
+from evalkit.registry.schema.base import Name, Strict, Version
 
 __all__ = ["Member", "ModelClass"]
 
 
-class Member(Part):
+class Member(Strict):
     """One pinned model that may answer for the class."""
 
     model: Annotated[str, Field(min_length=1)]
@@ -20,7 +20,7 @@ class Member(Part):
     params: dict[str, Any] | None = None
 
 
-class ModelClass(Part):
+class ModelClass(Strict):
     """A named, versioned set of pinned members that a gateway may exchange for each other."""
 
     name: Name

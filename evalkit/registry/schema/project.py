@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
-from evalkit.registry.schema.base import CrossChecked, Finding, Name, Part, RefText
+from evalkit.registry.schema.base import CrossChecked, Finding, Name, RefText, Strict
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -104,7 +104,7 @@ class ProviderConfig(CrossChecked):
             yield Finding("the URL holds a user or a password", ("base_url",), "EK216", hint)
 
 
-class PolicyDefaults(Part):
+class PolicyDefaults(Strict):
     """What holds for every entry unless it says otherwise."""
 
     production_gate: Literal["canary", "eval"] = "canary"
@@ -113,7 +113,7 @@ class PolicyDefaults(Part):
     suites: list[RefText] = Field(default_factory=list)
 
 
-class EntryPolicy(Part):
+class EntryPolicy(Strict):
     """What holds for the entries that a name or a pattern matches."""
 
     suites: list[RefText] = Field(default_factory=list)
@@ -122,7 +122,7 @@ class EntryPolicy(Part):
     approvals: Annotated[int, Field(ge=0, le=10)] | None = None
 
 
-class Policy(Part):
+class Policy(Strict):
     """Which suites gate which entries, how production is gated, who may approve."""
 
     defaults: PolicyDefaults = PolicyDefaults()
@@ -133,7 +133,7 @@ class Policy(Part):
     """How many former production entries stay ready for a rollback."""
 
 
-class Price(Part):
+class Price(Strict):
     """List price in USD for a million tokens."""
 
     input: Annotated[float, Field(ge=0)]
@@ -141,7 +141,7 @@ class Price(Part):
     cached_input: Annotated[float, Field(ge=0)] | None = None
 
 
-class Artifacts(Part):
+class Artifacts(Strict):
     """What CI artifacts may hold."""
 
     outputs: bool = True

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 from pydantic import Field
 
-from evalkit.registry.schema.base import CrossChecked, Finding, Name, Part, Version, shown
+from evalkit.registry.schema.base import CrossChecked, Finding, Name, Strict, Version, shown
 from evalkit.runtime.config import Variable
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ VariableType = Literal["string", "integer", "number", "boolean", "array", "objec
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
-class PromptVariable(Part):
+class PromptVariable(Strict):
     """An input of the prompt."""
 
     type: VariableType = "string"
@@ -29,7 +29,7 @@ class PromptVariable(Part):
     description: str | None = None
 
 
-class PromptMessage(Part):
+class PromptMessage(Strict):
     """One message; its content is a Jinja2 template."""
 
     role: Literal["system", "developer", "user", "assistant"]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag
 
-from evalkit.registry.schema.base import CrossChecked, Finding, Name, Part, Version
+from evalkit.registry.schema.base import CrossChecked, Finding, Name, Strict, Version
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 __all__ = ["ToolDefinition", "Tools", "WrappedTool"]
 
 
-class ToolDefinition(Part):
+class ToolDefinition(Strict):
     """One function that the model may call."""
 
     name: Annotated[str, Field(min_length=1, max_length=128)]
@@ -28,7 +28,7 @@ class ToolDefinition(Part):
         return {"type": "function", "function": self.model_dump(exclude_none=True)}
 
 
-class WrappedTool(Part):
+class WrappedTool(Strict):
     """The same in the shape of the chat API: `{type: function, function: {…}}`."""
 
     type: Literal["function"]
