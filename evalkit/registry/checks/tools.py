@@ -141,7 +141,9 @@ def _check_patterns(
     for at, schema in schemas:
         named = schema.get("patternProperties")
         written = [((*at, "pattern"), schema.get("pattern"))]
-        written += [((*at, "patternProperties", key), key) for key in (named if isinstance(named, dict) else ())]
+        written += [
+            ((*at, "patternProperties", key), key) for key in (named if isinstance(named, dict) else ())
+        ]
         for place, pattern in written:
             if isinstance(pattern, str) and place not in seen and not _is_pattern(pattern):
                 message = f"{dotted(place)}: {shown(pattern)} is no valid regular expression"

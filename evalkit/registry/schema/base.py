@@ -29,8 +29,10 @@ if TYPE_CHECKING:
 __all__ = [
     "CrossChecked",
     "Finding",
+    "ModelId",
     "Name",
     "RefText",
+    "SaidText",
     "Strict",
     "Version",
     "close_match",
@@ -93,6 +95,18 @@ def _again(item: Any) -> InitErrorDetails:
     return InitErrorDetails(type=kind, loc=item["loc"], input=item["input"], ctx=ctx)
 
 
+def _model_id(text: str) -> str:
+    if text != text.strip():
+        raise ValueError("a model id has no space before or after it")
+    return text
+
+
+def _not_blank(text: str) -> str:
+    if text and not text.strip():
+        raise ValueError("must not be blank")
+    return text
+
+
 def _reference(text: str) -> str:
     if Ref.parse(text) is None:
         raise ValueError("a reference is written name@v3")
@@ -103,6 +117,10 @@ Name = Annotated[str, StringConstraints(pattern=rf"^{NAME_PATTERN}$", max_length
 RefText = Annotated[
     str, AfterValidator(_reference), Field(json_schema_extra={"examples": ["triage-prompt@v9"]})
 ]
+ModelId = Annotated[str, Field(min_length=1), AfterValidator(_model_id)]
+"""As it is sent: providers do not trim it."""
+SaidText = Annotated[str, Field(min_length=1), AfterValidator(_not_blank)]
+"""Text that says something: not only spaces."""
 Version = Annotated[int, Field(ge=1, le=999_999_999)]
 
 M = TypeVar("M", bound=BaseModel)

@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
-from evalkit.registry.schema.base import CrossChecked, Finding, Name, RefText, Strict, Version
+from evalkit.registry.schema.base import (
+    CrossChecked,
+    Finding,
+    ModelId,
+    Name,
+    RefText,
+    SaidText,
+    Strict,
+    Version,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -44,7 +53,7 @@ class CanaryBlock(Strict):
 class PinException(Strict):
     """Why a model id that is not provably pinned may leave draft, and until when."""
 
-    reason: Text
+    reason: SaidText
     expires: ISODate
 
 
@@ -83,7 +92,7 @@ class Entry(CrossChecked):
     """The same as the file's: `v14.yaml`. A number is used once."""
     description: Text | None = None
     owner: Text | None = None
-    model: Text | None = None
+    model: ModelId | None = None
     """A pinned snapshot, never a floating alias."""
     class_ref: RefText | None = None
     """A gateway equivalence class, in place of `model`."""

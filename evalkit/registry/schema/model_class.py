@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from evalkit.registry.schema.base import Name, Strict, Version
+from evalkit.registry.schema.base import ModelId, Name, Strict, Version
 
 __all__ = ["Member", "ModelClass"]
 
@@ -14,7 +14,7 @@ __all__ = ["Member", "ModelClass"]
 class Member(Strict):
     """One pinned model that may answer for the class."""
 
-    model: Annotated[str, Field(min_length=1)]
+    model: ModelId
     provider: Name | None = None
     weight: Annotated[float, Field(ge=0)] | None = None
     params: dict[str, Any] | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, Annotated, Any, Literal
+from urllib.parse import parse_qsl
 
 from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
@@ -27,11 +28,22 @@ _KEY = re.compile(
     r"|(?:Bearer|Basic)\s+\w|.*(?=[A-Za-z]*\d)(?=\d*[A-Za-z])[A-Za-z0-9]{28}"
 )
 _USER_IN_URL = re.compile(r"https?://[^/?#]*@")
+_SECRET_PARAMETER = re.compile(
+    r"(?i)(?:.*[_-])?(?:(?:api|access|auth)?[_-]?(?:key|token)|secret|password|passwd|sig|signature)"
+)
 
 
 def looks_like_a_key(text: str) -> bool:
     """Whether a text may be a secret. What it may be is never shown, not even in part."""
     return len(text) >= 12 and _KEY.match(text) is not None
+
+
+def _query_holds_a_key(url: str) -> bool:
+    query = url.partition("#")[0].partition("?")[2]
+    return any(
+        value and (_SECRET_PARAMETER.fullmatch(name) is not None or looks_like_a_key(value))
+        for name, value in parse_qsl(query)
+    )
 
 
 def _environment_name(text: str) -> str:
@@ -102,6 +114,16 @@ class ProviderConfig(CrossChecked):
         if isinstance(url, str) and _USER_IN_URL.match(url):
             hint = "name an environment variable with api_key_env or headers_env instead"
             yield Finding("the URL holds a user or a password", ("base_url",), "EK216", hint)
+        elif isinstance(url, str) and _query_holds_a_key(url):
+            hint = "send it as a header with headers_env, then revoke this key"
+            yield Finding("the URL holds what looks like a key", ("base_url",), "EK216", hint)
+        command = raw.get("command")
+        for index, part in enumerate(command if isinstance(command, list) else ()):
+            # A path may have a digest in it; a key is given by itself, or after `--key=`.
+            if isinstance(part, str) and "/" not in part and any(map(looks_like_a_key, part.split("=", 1))):
+                hint = "let the program read it from the environment, which it inherits, then revoke this key"
+                message = "the command holds what looks like a key"
+                yield Finding(message, ("command", index), "EK216", hint)
 
 
 class PolicyDefaults(Strict):
