@@ -196,6 +196,41 @@ def test_a_floor_for_a_tag_that_no_case_has_is_an_error(tmp_path):
     assert [(p.code, p.location.path) for p in summary.problems] == [("EK409", "suites/s/v1/suite.yaml")]
 
 
+def test_what_a_broken_row_does_say_counts(tmp_path):
+    rows = [
+        row(1, nonsense=1, tags=["hard"]),
+        {"id": "c2", "vars": {"ticket": "x"}, "must_pass": 3},
+        row(1, vars={"mood": "x"}, must_pass="maybe"),
+        {"vars": {}, "expected": "y"},
+    ]
+    summary = examine(tmp_path, rows, config(), gate="{min_score: 0.9, slices: {hrad: 0.5, hard: 0.5}}")
+    found = {(p.code, p.location.line) for p in summary.problems if p.location.path == "cases.jsonl"}
+    assert found == {
+        ("EK104", 1), ("EK401", 2), ("EK407", 2), ("EK401", 3), ("EK402", 3), ("EK408", 3), ("EK105", 4), ("EK408", 4),
+    }  # fmt: skip
+    assert [p.message for p in summary.problems if p.code == "EK409"] == [
+        "the gate has a floor for 'hrad', and no case has that tag"
+    ]
+
+
+def test_a_misspelt_key_is_not_reported_as_a_missing_one_too(tmp_path):
+    rows = [
+        {"id": "a", "vars": {"ticket": "x"}, "expcted": "y"},
+        {"id": "b", "var": {"ticket": "x"}, "expected": "y"},
+        row(3, tgas=["hard"]),
+    ]
+    summary = examine(tmp_path, rows, config(), gate="{min_score: 0.9, slices: {hard: 0.5}}")
+    assert places(summary) == [("EK104", 1), ("EK104", 2), ("EK104", 3)]
+
+
+@pytest.mark.parametrize("line", ['{"id": "b", "tags": ["hard"', '["hard"]'])
+def test_a_row_whose_tags_cannot_be_read_may_have_any_tag(tmp_path, line):
+    loaded = suite(tmp_path, [row(1)], gate="{min_score: 0.9, slices: {hard: 0.5}}")
+    with (loaded.path.parent / "cases.jsonl").open("a") as out:
+        out.write(line + "\n")
+    assert [p.code for p in examine_cases(loaded, [], "cases.jsonl").problems] == ["EK401"]
+
+
 def test_no_cases_is_an_error(tmp_path):
     assert [p.code for p in examine(tmp_path, []).problems] == ["EK403"]
 

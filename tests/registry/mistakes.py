@@ -150,6 +150,21 @@ ENTRIES = [
         ("status: production", "EK212"),
     ),
     at_entry(
+        "exception-blank",
+        entry(
+            "exception-blank",
+            model="my-deployment",
+            pin_exception=f'\n  reason: "  "\n  expires: {FAR}',
+        ),
+        ("reason:", "EK106"),
+    ),
+    at_entry(
+        "model-space",
+        entry("model-space", model='" gpt-5-mini-2025-08-07"', params="{ top_p: 7 }"),
+        ("model:", "EK106"),
+        ("params:", "EK218"),
+    ),
+    at_entry(
         "shut-down", entry("shut-down", model="gpt-3.5-turbo-0301", status="production"), ("model:", "EK206")
     ),
     at_entry(
@@ -356,6 +371,40 @@ TOOLS = [
         ),
         ("pattern:", "EK307"),
     ),
+    at_tools(
+        "schema-several",
+        tools(
+            "schema-several",
+            """  - name: a
+    parameters:
+      type: object
+      required: a
+      properties:
+        b: {minimum: "3"}
+        c: {pattern: "[a-"}
+        d: {$ref: "#/$defs/gone"}
+        e: {$ref: "#anchor"}
+        f:
+          patternProperties: {"(": {}}
+        g: {$ref: "#/properties/b"}
+""",
+        ),
+        ("required: a", "EK307"),
+        ("minimum:", "EK307"),
+        ("pattern:", "EK307"),
+        ("$defs/gone", "EK307"),
+        ("#anchor", "EK307"),
+        ("patternProperties:", "EK307"),
+    ),
+    at_tools(
+        "schema-remote",
+        tools(
+            "schema-remote",
+            "  - name: a\n    parameters:\n      type: object\n      properties:\n"
+            '        x: {$ref: "https://schemas.example/x"}\n',
+        ),
+        ("$ref:", "EK307"),
+    ),
     at_tools("tool-name", tools("tool-name", "  - name: look up!\n"), ("look up!", "EK308")),
     at_tools("tool-twice", tools("tool-twice", "  - name: same\n  - name: same\n"), ("name: same", "EK102")),
     at_tools(
@@ -375,6 +424,24 @@ TOOLS = [
 ]
 
 CLASSES = [
+    Mistake(
+        "member-twice",
+        {
+            "registry/classes/member-twice/v1.yaml": "name: member-twice\nversion: 1\nmembers:\n"
+            "  - {model: gpt-5-mini-2025-08-07, provider: openai}\n"
+            "  - {model: gpt-5-mini-2025-08-07, params: {top_p: 1}}\n"
+            "  - {provider: openai, model: gpt-5-mini-2025-08-07, weight: 3}\n"
+        },
+        (("registry/classes/member-twice/v1.yaml", "weight: 3", "EK220"),),
+    ),
+    Mistake(
+        "member-space",
+        {
+            "registry/classes/member-space/v1.yaml": "name: member-space\nversion: 1\nmembers:\n"
+            '  - model: "gpt-5-mini-2025-08-07 "\n'
+        },
+        (("registry/classes/member-space/v1.yaml", "- model:", "EK106"),),
+    ),
     Mistake(
         "floating-member",
         {
@@ -476,6 +543,21 @@ CONFIG = [
         provider='headed: {kind: openai, headers: {Authorization: "Bearer abcdefgh12345"}}',
     ),
     Mistake(
+        "provider-command-key",
+        expected=(("evalkit.yaml", "keyed:", "EK216"),),
+        provider=f"keyed: {{kind: command, command: [app, --key, {SECRET}]}}",
+    ),
+    Mistake(
+        "provider-command-key-joined",
+        expected=(("evalkit.yaml", "joined:", "EK216"),),
+        provider=f"joined: {{kind: command, command: [app, --key={SECRET}]}}",
+    ),
+    Mistake(
+        "provider-url-key",
+        expected=(("evalkit.yaml", "queried:", "EK216"),),
+        provider='queried: {kind: http, base_url: "http://x/ans?api_key=abc123abc123abc123"}',
+    ),
+    Mistake(
         "provider-unknown-key",
         expected=(("evalkit.yaml", "base_ulr", "EK104"),),
         provider="misspelt: {kind: openai, base_ulr: 'https://x.example'}",
@@ -544,6 +626,34 @@ SUITES = [
         cases(count=10),
         ("suite.yaml", "gate:", "EK412"),
     ),
+    at_suite(
+        "metric-floor",
+        suite(
+            "metric-floor",
+            primary="accurac",
+            gate="\n  min_scroe: 0.9\n  metrics: {f1_macr: 0.8}",
+            extra="repeats: many\n",
+        ),
+        cases(),
+        ("suite.yaml", "primary:", "EK410"),
+        ("suite.yaml", "min_scroe", "EK104"),
+        ("suite.yaml", "f1_macr", "EK410"),
+        ("suite.yaml", "repeats:", "EK106"),
+    ),
+    at_suite(
+        "gate-slice-and-rows",
+        suite(
+            "gate-slice-and-rows",
+            gate="\n  min_score: 0.9\n  min_cases: 99\n  slices:\n    hrad: 0.8\n    easy: many",
+        ),
+        cases(case(40, tgs=["hard"]), case(41, must_pass=3), case(40)),
+        ("suite.yaml", "hrad", "EK409"),
+        ("suite.yaml", "easy: many", "EK106"),
+        ("suite.yaml", "min_cases: 99", "EK411"),
+        ("cases.jsonl", "tgs", "EK104"),
+        ("cases.jsonl", "must_pass", "EK401"),
+        ("cases.jsonl", '"c40"', "EK402"),
+    ),
     at_suite("metric", suite("metric", primary="accurac"), cases(), ("suite.yaml", "primary:", "EK410")),
     at_suite(
         "scorer-name",
@@ -556,6 +666,26 @@ SUITES = [
         suite("scorer-argument", scorers="\n  - regex: {paterrn: x}"),
         cases(),
         ("suite.yaml", "paterrn", "EK406"),
+    ),
+    at_suite(
+        "scorer-arguments",
+        suite(
+            "scorer-arguments",
+            scorers="\n  - regex:\n      ignore_case: 3\n      pattern: 'a(b'\n"
+            "  - regex_extract:\n      match: middle\n      pattern: 'a(c'",
+        ),
+        cases(),
+        ("suite.yaml", "ignore_case:", "EK406"),
+        ("suite.yaml", "a(b", "EK406"),
+        ("suite.yaml", "match:", "EK406"),
+        ("suite.yaml", "a(c", "EK406"),
+    ),
+    at_suite(
+        "scorer-weight",
+        suite("scorer-weight", scorers="\n  - json_path:\n      weight: -1\n      path: '$['"),
+        cases(),
+        ("suite.yaml", "weight:", "EK406"),
+        ("suite.yaml", "path: '$['", "EK406"),
     ),
     at_suite("scorer-none", suite("scorer-none", scorers="[]"), cases(), ("suite.yaml", "scorers:", "EK404")),
     at_suite(
@@ -615,6 +745,14 @@ SUITES = [
         beside={"cases.csv": "id,ticket,queue\n" + "".join(f"c{n},help,billing\n" for n in range(40))},
     ),
     at_suite(
+        "cases-columns",
+        suite("cases-columns", cases="cases.csv", extra="columns:\n  id: idd\n  vars: [ticket]\n"),
+        None,
+        ("cases.csv", "id,ticket", "EK102"),
+        ("suite.yaml", "id: idd", "EK401"),
+        beside={"cases.csv": "id,ticket,ticket\na,help,help\n"},
+    ),
+    at_suite(
         "cases-csv",
         suite("cases-csv", cases="cases.csv", extra="columns: {vars: [ticket], expected: queue}\n"),
         None,
@@ -630,6 +768,32 @@ SUITES = [
         suite("cases-inline", cases="\n  - {id: a, vars: {ticket: x}, expected: y}\n  - {id: b, var: {}}"),
         None,
         ("suite.yaml", "var: {}", "EK104"),
+    ),
+    Mistake(
+        "inline-several",
+        {
+            "suites/inline-several-eval/v1/suite.yaml": suite(
+                "inline-several-eval",
+                cases="""
+  - {id: a, vars: {ticket: x}, expected: y, tgs: [x]}
+  - {id: b, vars: {ticket: x}}
+  - {id: a, vars: {ticket: again}, expected: y}
+  - {id: d, vars: {tickte: x}, expected: y}
+  - {id: "", vars: {ticket: x}, expected: y}""",
+            ),
+            "registry/entries/inline-several/v1.yaml": entry("inline-several"),
+        },
+        tuple(
+            ("suites/inline-several-eval/v1/suite.yaml", marker, code)
+            for marker, code in (
+                ("tgs", "EK104"),
+                ("id: b", "EK407"),
+                ("again", "EK402"),
+                ("tickte", "EK408"),
+                ('id: ""', "EK106"),
+            )
+        ),
+        rule="inline-several: {suites: [inline-several-eval@v1]}",
     ),
     assigned(
         "variable-missing", cases(case(70, vars={})), prompt("variable-missing-prompt"), '"c70"', "EK408"

@@ -53,6 +53,10 @@ SCORERS: Mapping[str, str] = MappingProxyType(
 _FORMS = "write `name`, `{name: value}` or `{name: {argument: value}}`"
 
 
+_OF_THE_REPORT = {"label", "weight", "negate"}
+"""What no scorer looks at: wrong ones leave open whether the rest is right."""
+
+
 class _ScorerClass(Protocol):
     Arguments: type[Arguments]
 
@@ -154,7 +158,19 @@ def parse_scorer(raw: Any, *, custom: Mapping[str, str], root: Path | None = Non
                 [ArgumentProblem(path, f"`{name}` takes no bare value", _named_arguments(name, model))]
             )
         given = {bound: given}
-    args = validated(name, model, given, path, bound)
+    try:
+        args = validated(name, model, given, path, bound)
+    except InvalidScorer as error:
+        wrong = {problem.path[len(path)] for problem in error.problems if len(problem.path) > len(path)}
+        if (
+            bound is None
+            and wrong
+            and wrong <= _OF_THE_REPORT
+            and not any(p.path == path for p in error.problems)
+        ):
+            rest = {key: value for key, value in given.items() if key not in wrong}
+            raise InvalidScorer([*error.problems, *_problems({name: rest}, custom, root)]) from None
+        raise
     if given.get("expected", ...) is None:
         where = path if bound else (*path, "expected")
         raise InvalidScorer(
@@ -178,6 +194,14 @@ def parse_scorer(raw: Any, *, custom: Mapping[str, str], root: Path | None = Non
         expected=expected,
         has_own_label=args.label is not None,
     )
+
+
+def _problems(raw: Any, custom: Mapping[str, str], root: Path | None) -> tuple[ArgumentProblem, ...]:
+    try:
+        parse_scorer(raw, custom=custom, root=root)
+    except InvalidScorer as error:
+        return error.problems
+    return ()
 
 
 def parse_scorers(

@@ -41,7 +41,7 @@ def looks_like_a_key(text: str) -> bool:
 def _query_holds_a_key(url: str) -> bool:
     query = url.partition("#")[0].partition("?")[2]
     return any(
-        value and (_SECRET_PARAMETER.fullmatch(name) is not None or looks_like_a_key(value))
+        (len(value) >= 8 and _SECRET_PARAMETER.fullmatch(name) is not None) or looks_like_a_key(value)
         for name, value in parse_qsl(query)
     )
 
