@@ -14,7 +14,7 @@ import click
 
 from evalkit import __version__
 from evalkit.cli.common import in_actions
-from evalkit.errors import EvalkitError, Interrupted, Problem
+from evalkit.errors import EvalkitError, Interrupted, Location, Problem
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -108,6 +108,9 @@ def run(arguments: Sequence[str]) -> int:
         return error.exit_code
     except click.exceptions.Exit as stop:
         return stop.exit_code
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message())
+        return 0
     except click.ClickException as error:
         _say_usage(error)
         return 2
@@ -118,6 +121,10 @@ def run(arguments: Sequence[str]) -> int:
         # The reader (head, less) has seen enough. Keep the interpreter from complaining at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:  # a full disk, a folder that may not be written, a file where a folder is needed
+        where = Location(str(error.filename)) if error.filename else None
+        _say(EvalkitError(Problem("EK906", f"the system refuses: {error.strerror or error}", where)))
+        return 2
     except Exception as error:  # noqa: BLE001 - the last resort is a message, never a traceback
         return _say_bug(error)
     return result if isinstance(result, int) else 0
