@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from evalkit.evals.suite import LoadedSuite
 
-__all__ = ["Row", "iter_cases", "iter_rows", "read_case"]
+__all__ = ["Row", "iter_cases", "iter_rows", "iter_valid_cases", "read_case"]
 
 MAX_YAML_CASES_BYTES = 64 * 1024 * 1024
 MAX_FIELD = 16 * 1024 * 1024
@@ -55,6 +55,32 @@ def iter_cases(suite: LoadedSuite, display: str) -> Iterator[tuple[Case | None, 
     """
     for row in iter_rows(suite, display):
         yield (None if row.problems else row.case), row.problems
+
+
+def iter_valid_cases(suite: LoadedSuite, display: str) -> Iterator[Case]:
+    """The cases of a suite that `iter_cases` found nothing wrong with, read again as fast as can be.
+
+    Raises:
+        ConfigError: EK401, the file has changed since.
+    """
+    cases = suite.suite.cases
+    if suite.suite.columns is not None or not isinstance(cases, str) or not cases.endswith(".jsonl"):
+        for case, problems in iter_cases(suite, display):
+            if case is None:
+                raise ConfigError(problems)
+            yield case
+        return
+    with (suite.path.parent / cases).open(encoding="utf-8-sig", newline="\n") as lines:
+        index = 0
+        for number, line in enumerate(lines, 1):
+            if not line.strip():
+                continue
+            try:
+                yield _case(json.loads(line), index, Location(display, number, 1))
+            except (ValueError, KeyError, TypeError, AttributeError):
+                message = "the case has changed since it was checked"
+                raise ConfigError(Problem("EK401", message, Location(display, number, 1))) from None
+            index += 1
 
 
 def iter_rows(suite: LoadedSuite, display: str) -> Iterator[Row]:
@@ -120,8 +146,13 @@ def _read_row(raw: Any, index: int, location: Location, columns: Columns | None)
     problems = list(_row_problems(raw, location))
     if problems:
         return _as_far_as_valid(raw, index, location, problems)
+    return Row(_case(raw, index, location))
+
+
+def _case(raw: Mapping[str, Any], index: int, location: Location) -> Case:
+    """A row in which nothing is wrong."""
     cluster = raw.get("cluster")
-    case = Case(
+    return Case(
         id=str(raw["id"]),
         index=index,
         vars=raw.get("vars") or {},
@@ -131,7 +162,6 @@ def _read_row(raw: Any, index: int, location: Location, columns: Columns | None)
         must_pass=raw.get("must_pass") or False,
         location=location,
     )
-    return Row(case)
 
 
 def _as_far_as_valid(raw: Mapping[str, Any], index: int, location: Location, problems: list[Problem]) -> Row:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from evalkit.evals.aggregate import Aggregate
-from evalkit.evals.cases import iter_cases
+from evalkit.evals.cases import iter_valid_cases
 from evalkit.evals.conclude import Baseline, Conclusion
 from evalkit.evals.engine import Answered, EngineOptions, Failed, Job, Unscored, answer_all
 from evalkit.evals.limits import SystemClock
@@ -144,8 +144,8 @@ class _Run:
     def cases(self) -> Iterator[Case]:
         """The cases of this run: the suite's, or a shard or the first few of them."""
         shard, taken = self.options.shard, 0
-        for case, _ in iter_cases(self.plan.suite, self.plan.cases_display):
-            if case is None or (shard and case.index % shard.count != shard.index - 1):
+        for case in iter_valid_cases(self.plan.suite, self.plan.cases_display):
+            if shard and case.index % shard.count != shard.index - 1:
                 continue
             if self.options.limit is not None and taken >= self.options.limit:
                 return

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evalkit.errors import ConfigError, Location
-from evalkit.evals.cases import iter_cases, read_case
+from evalkit.evals.cases import iter_cases, iter_valid_cases, read_case
 from evalkit.evals.suite import Columns, load_suite
 from evalkit.registry.project import Project
 
@@ -31,6 +31,8 @@ def read(root: Path) -> tuple[list, list]:
     for case, found in iter_cases(suite, "suites/s/v1/cases"):
         cases += [case] if case else []
         problems += found
+    if not problems:  # the run reads them again, faster
+        assert list(iter_valid_cases(suite, "suites/s/v1/cases")) == cases
     return cases, problems
 
 
@@ -241,3 +243,12 @@ def test_jsonl_gives_back_the_variables_that_were_written(tmp_path_factory, rows
     cases, problems = read(root)
     assert problems == []
     assert [case.vars for case in cases] == rows
+
+
+def test_a_file_that_changes_between_the_check_and_the_run_is_refused(tmp_path):
+    folder = make(tmp_path, "a.jsonl", "")
+    (folder / "a.jsonl").write_text(json.dumps(ROW) + "\n")
+    suite = load_suite(Project(tmp_path), "s@v1")
+    (folder / "a.jsonl").write_text(json.dumps(ROW) + "\nnot JSON\n")
+    with pytest.raises(ConfigError, match=r"cases:2:1: EK401 the case has changed"):
+        list(iter_valid_cases(suite, "suites/s/v1/cases"))
