@@ -16,7 +16,7 @@ from evalkit.errors import ConfigError, Location, Problem, UsageError
 from evalkit.evals.case import Case
 from evalkit.evals.suite import CASE_KEYS, Columns
 from evalkit.registry.schema.base import close_match, shown
-from evalkit.registry.source import read_yaml
+from evalkit.runtime.yaml_source import read_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

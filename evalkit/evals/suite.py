@@ -15,7 +15,7 @@ from evalkit.evals.scorers.arguments import InvalidScorer
 from evalkit.evals.scorers.spec import ScorerSpec, parse_scorers
 from evalkit.registry.schema import ProjectConfig
 from evalkit.registry.schema.base import CrossChecked, Finding, Name, Strict, Version, close_match, validate
-from evalkit.registry.source import Source, read_yaml
+from evalkit.runtime.yaml_source import Source, read_yaml
 from evalkit.runtime.refs import Ref, is_name
 
 if TYPE_CHECKING:

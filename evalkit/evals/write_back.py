@@ -13,7 +13,7 @@ from evalkit.evals.evidence import (
     read_evidence,
     with_run,
 )
-from evalkit.registry.atomic import locked, write_bytes
+from evalkit.runtime.atomic import locked, write_bytes
 from evalkit.registry.writeback import apply, edit
 
 if TYPE_CHECKING:

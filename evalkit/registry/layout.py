@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from evalkit.errors import Location, Problem, WriteBackError
-from evalkit.registry.source import parse_yaml
+from evalkit.runtime.yaml_source import parse_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 import yaml
 
-from evalkit.registry.source import parse_yaml
+from evalkit.runtime.yaml_source import parse_yaml
 
 __all__ = ["Scalar", "literal", "reads_as"]
 

@@ -10,23 +10,19 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Literal
 
-import yaml
+from evalkit.runtime.hosts import BARE, compiled, hosts, route
+from evalkit.runtime.package_data import read_data
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import date
 
 __all__ = [
-    "Host",
     "PinVerdict",
     "Rule",
-    "hosts",
-    "read_data",
     "retiring",
-    "route",
     "rules",
     "shutdown_date",
     "suggestion",
@@ -37,9 +33,6 @@ Verdict = Literal["pinned", "floating", "needs_evidence"]
 
 MAX_LENGTH = 512
 """Characters. Longer ids are not looked at, which also bounds the time of any rule."""
-
-BARE = "bare"
-"""Stands in `hosts:` for an id that no host could be given to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,19 +46,6 @@ class PinVerdict:
     """One sentence for the entry's author."""
     hint: str | None = None
     """What to write instead."""
-
-
-@dataclass(frozen=True, slots=True)
-class Host:
-    """Who serves a model. The fields are those of `hosts:` in pins.yaml, regular expressions compiled."""
-
-    id: str
-    title: str
-    names: Sequence[str]
-    shape: re.Pattern[str] | None = None
-    strip: re.Pattern[str] | None = None
-    protocol: bool = False
-    gateway: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,26 +121,6 @@ def retiring(model: str, today: date, within_days: int = 30, provider: str | Non
     return day if day and (day - today).days <= within_days else None
 
 
-def route(model: str, provider: str | None = None) -> tuple[Host | None, str]:
-    """Who serves an id, and what is left of the id for that host's rules (always a suffix of `model`).
-
-    A prefix of the id's own counts before the provider only where the provider's protocol is one that others speak:
-    behind `openai` anything may answer, behind `azure` only Azure does.
-    """
-    by_name = _by_name()
-    host, rest = by_name.get((provider or "").lower()), model
-    while prefix := re.match(r"([\w.-]{1,40})[:/](?=.)", rest, re.ASCII):
-        named = by_name.get(prefix[1].lower())
-        if named is None or (host and named is not host and not host.protocol):
-            break
-        host, rest = named, rest[prefix.end() :]
-    if host is None:
-        host = next((h for h in hosts() if h.shape and h.shape.fullmatch(rest)), None)
-    if host and host.strip and (how := host.strip.match(rest)) and how.end() < len(rest):
-        rest = rest[how.end() :]
-    return host, rest
-
-
 def _judge(model: str, provider: str | None) -> Rule | None:
     """The first rule that fits."""
     host, rest = route(model, provider)
@@ -184,21 +144,7 @@ def _shown(model: str) -> str:
 @cache
 def rules() -> tuple[Rule, ...]:
     """The decision table, in order."""
-    return tuple(Rule(**row | {"match": _compiled(row["match"])}) for row in _data()["rules"])
-
-
-@cache
-def hosts() -> tuple[Host, ...]:
-    """Who serves models, in the order in which shapes are tried."""
-    patterns = ("shape", "strip")
-    return tuple(
-        Host(**row | {key: _compiled(row[key]) for key in patterns if key in row}) for row in _data()["hosts"]
-    )
-
-
-@cache
-def _by_name() -> dict[str, Host]:
-    return {name: host for host in hosts() for name in host.names}
+    return tuple(Rule(**row | {"match": compiled(row["match"])}) for row in _data()["rules"])
 
 
 @cache
@@ -215,16 +161,3 @@ def _shutdowns() -> dict[tuple[str, str], date]:
 @cache
 def _data() -> dict[str, Any]:
     return read_data("evalkit.registry", "pins.yaml")
-
-
-def _compiled(pattern: str) -> re.Pattern[str]:
-    """ASCII only: full-width digits do not make a date."""
-    fragments = _data()["fragments"]
-    return re.compile(re.sub(r"\{([a-z_]+)\}", lambda name: fragments[name[1]], pattern), re.ASCII)
-
-
-def read_data(package: str, name: str) -> dict[str, Any]:
-    """A file of a package's `data/`. Trusted, unlike a registry's files: dates and numbers are read as YAML has them."""
-    text = files(package).joinpath("data", name).read_text(encoding="utf-8")
-    data: dict[str, Any] = yaml.load(text, Loader=yaml.CSafeLoader)  # noqa: TID251 - package data, no positions needed
-    return data

@@ -24,7 +24,7 @@ from evalkit.errors import (
 )
 from evalkit.registry.schema import Entry, EntryPolicy, ModelClass, ProjectConfig, Prompt, Tools, validate
 from evalkit.registry.schema.base import close_match
-from evalkit.registry.source import Source, read_yaml
+from evalkit.runtime.yaml_source import Source, read_yaml
 from evalkit.runtime.refs import Ref, is_name
 from evalkit.runtime.serving import EntryState
 

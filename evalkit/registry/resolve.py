@@ -6,30 +6,25 @@ from typing import TYPE_CHECKING, Any
 
 from evalkit.errors import ConfigError, EvalkitError, Problem
 from evalkit.registry.schema import Entry, ModelClass, Prompt, Tools
-from evalkit.registry.schema.project import BUILT_IN_PROVIDERS
-from evalkit.runtime.config import GenerationConfig, Message, Variable
+from evalkit.runtime import assemble as assembly
+from evalkit.runtime.assemble import BUILT_IN_PROVIDERS, assemble
 
 if TYPE_CHECKING:
     from evalkit.registry.project import Loaded, Project
     from evalkit.registry.schema import ProjectConfig, ProviderConfig
+    from evalkit.runtime.config import GenerationConfig
 
 __all__ = ["provider_of", "resolve_config"]
 
 
 def provider_of(config: ProjectConfig, entry: Entry) -> str | None:
     """The provider's name: the entry's own, or the project's default, or the only one there is."""
-    if entry.provider:
-        return entry.provider
-    if config.default_provider:
-        return config.default_provider
-    return next(iter(config.providers)) if len(config.providers) == 1 else None
+    return assembly.provider_of(entry.provider, config.default_provider, config.providers)
 
 
 def provider_kind(providers: dict[str, ProviderConfig], name: str) -> str | None:
     """`openai`, `anthropic`, …; None for a name that neither the project nor evalkit knows."""
-    if name in providers:
-        return providers[name].kind
-    return name if name in BUILT_IN_PROVIDERS else None
+    return assembly.provider_kind(name, {name: provider.kind for name, provider in providers.items()})
 
 
 def resolve_config(project: Project, loaded: Loaded[Entry]) -> GenerationConfig:
@@ -46,29 +41,24 @@ def resolve_config(project: Project, loaded: Loaded[Entry]) -> GenerationConfig:
         if text is None:
             return None
         try:
-            return project.reference(kind, model, text, source.locate((key,))).model
+            return project.reference(kind, model, text, source.locate((key,)))
         except EvalkitError as error:
             problems.extend(error.problems)
             return None
 
-    prompt: Prompt | None = follow("prompts", Prompt, "prompt_ref")
-    tools: Tools | None = follow("tools", Tools, "tools_ref")
-    model_class: ModelClass | None = follow("classes", ModelClass, "class_ref")
-    response_format = _response_format(loaded, tools, problems)
+    prompt: Loaded[Prompt] | None = follow("prompts", Prompt, "prompt_ref")
+    tools: Loaded[Tools] | None = follow("tools", Tools, "tools_ref")
+    model_class: Loaded[ModelClass] | None = follow("classes", ModelClass, "class_ref")
+    _check_response_format(loaded, tools.model if tools else None, problems)
     kind = _kind(project, loaded, problems)
     if problems or prompt is None or kind is None:
         raise ConfigError(problems)
-    return GenerationConfig(
-        provider_kind=kind,
-        model=entry.model,
-        members=tuple(m.model_dump(exclude_none=True) for m in model_class.members) if model_class else None,
-        prompt_name=entry.prompt_ref,
-        messages=tuple(Message(m.role, m.content) for m in prompt.messages),
-        variables={n: Variable(v.type, v.required, v.default) for n, v in prompt.variables.items()},
-        params=entry.params,
-        tools=tuple(tool.wire() for tool in tools.tools) if tools and tools.tools else None,
-        response_format=response_format,
-        artifact_digest=entry.artifact.digest if entry.artifact else None,
+    return assemble(
+        source.data,
+        prompt.source.data,
+        tools.source.data if tools else None,
+        model_class.source.data if model_class else None,
+        kind=kind,
     )
 
 
@@ -87,15 +77,11 @@ def _kind(project: Project, loaded: Loaded[Entry], problems: list[Problem]) -> s
     return kind
 
 
-def _response_format(
-    loaded: Loaded[Entry], tools: Tools | None, problems: list[Problem]
-) -> dict[str, Any] | None:
+def _check_response_format(loaded: Loaded[Entry], tools: Tools | None, problems: list[Problem]) -> None:
     wanted = loaded.model.response_format
-    if not isinstance(wanted, str):
-        return wanted
     formats = tools.response_formats if tools else {}
-    if wanted in formats:
-        return formats[wanted]
+    if not isinstance(wanted, str) or wanted in formats:
+        return
     if tools is not None or loaded.model.tools_ref is None:
         known = ", ".join(formats) or "none"
         hint = (
@@ -105,4 +91,3 @@ def _response_format(
         )
         where = loaded.source.locate(("response_format",))
         problems.append(Problem("EK201", f"no response format is called '{wanted}'", where, hint))
-    return None

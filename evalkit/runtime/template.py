@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from jinja2 import Template
     from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-__all__ = ["MAX_RENDERED", "compile_template", "render", "template_environment"]
+__all__ = ["MAX_RENDERED", "compile_template", "problem_of_template", "render", "template_environment"]
 
 MAX_RENDERED = 8 * 1024 * 1024
 """Characters. No prompt of any model is longer; a template that loops is stopped."""
@@ -61,6 +61,19 @@ def compile_template(source: str) -> Template:
         jinja2.TemplateSyntaxError: with `lineno` counted from the first line of the source.
     """
     return template_environment().from_string(source)
+
+
+def problem_of_template(source: str) -> tuple[str, int] | None:
+    """Why a template does not compile, and on which of its lines, counted from 1; None if it does."""
+    from jinja2 import TemplateSyntaxError
+
+    try:
+        compile_template(source)
+    except TemplateSyntaxError as error:
+        return f"not a valid template: {error.message}", error.lineno
+    except RecursionError:
+        return "the template is nested too deeply", 1
+    return None
 
 
 def render(source: str, variables: Mapping[str, Any], *, where: str) -> str:

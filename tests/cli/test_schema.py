@@ -9,7 +9,7 @@ from mistakes import MISTAKES
 
 from evalkit.cli.commands.schema import KINDS, schema_of
 from evalkit.registry.json_schema import file_name, to_text
-from evalkit.registry.source import parse_yaml
+from evalkit.runtime.yaml_source import parse_yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 SCHEMAS = ROOT / "registry" / "schemas"

@@ -15,7 +15,7 @@ import pytest
 from evalkit.cli.main import COMMANDS
 from evalkit.evals.suite import Suite
 from evalkit.registry.schema import Entry, ProjectConfig, Prompt, validate
-from evalkit.registry.source import parse_yaml
+from evalkit.runtime.yaml_source import parse_yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted(

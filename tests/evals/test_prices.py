@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evalkit.evals.prices import Price, cost_usd, price
-from evalkit.registry.pins import hosts, read_data
+from evalkit.runtime.hosts import hosts
+from evalkit.runtime.package_data import read_data
 from evalkit.registry.schema.project import Price as ConfiguredPrice
 
 counts = st.integers(0, 10**9)

@@ -12,7 +12,7 @@ from planting import BASE, config, entry, plant, tools
 
 from evalkit.evals.checks.everything import check_project
 from evalkit.registry.project import Project
-from evalkit.registry.source import parse_yaml
+from evalkit.runtime.yaml_source import parse_yaml
 
 FILES = {path: text for path, text in BASE.items() if path.endswith(".yaml")} | {
     "evalkit.yaml": config([]) + "scorers: {a: 'json:dumps'}\n",

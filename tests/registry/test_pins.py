@@ -12,17 +12,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evalkit.registry.pins import (
-    BARE,
     MAX_LENGTH,
-    hosts,
-    read_data,
     retiring,
-    route,
     rules,
     shutdown_date,
     suggestion,
     verdict,
 )
+from evalkit.runtime.hosts import BARE, hosts, route
+from evalkit.runtime.package_data import read_data
 
 HERE = Path(__file__).parent
 with (HERE / "model-ids.csv").open(encoding="utf-8", newline="") as lines:

@@ -4,7 +4,7 @@ import pytest
 import yaml
 
 from evalkit.errors import WriteBackError
-from evalkit.registry.source import parse_yaml
+from evalkit.runtime.yaml_source import parse_yaml
 from evalkit.registry.writeback import edit
 
 EVAL = {"suite": "triage-eval@v4", "score": 0.94, "run": "r-1", "evidence": "sha256:ab"}

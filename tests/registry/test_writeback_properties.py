@@ -11,7 +11,7 @@ from hypothesis import event, given
 from hypothesis import strategies as st
 
 from evalkit.errors import WriteBackError
-from evalkit.registry.source import parse_yaml
+from evalkit.runtime.yaml_source import parse_yaml
 from evalkit.registry.writeback import edit
 
 # In what follows, @ is the indent inside a value, ¤ is a comment that nobody may lose, and one that begins with a

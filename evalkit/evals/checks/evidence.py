@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from evalkit.errors import EvalkitError, Location, Problem
 from evalkit.evals.evidence import Evidence, read_evidence
 from evalkit.registry.resolve import resolve_config
-from evalkit.registry.source import parse_yaml
+from evalkit.runtime.yaml_source import parse_yaml
 from evalkit.runtime.refs import Ref
 
 if TYPE_CHECKING:

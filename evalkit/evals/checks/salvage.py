@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from evalkit.evals.scorers.arguments import InvalidScorer
 from evalkit.evals.scorers.spec import ScorerSpec, parse_scorer
 from evalkit.evals.suite import MAX_SUITE_BYTES, LoadedSuite, Suite
-from evalkit.registry.source import read_yaml
+from evalkit.runtime.yaml_source import read_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -11,7 +11,7 @@ from evalkit.evals.checks.salvage import salvage
 from evalkit.evals.suite import read_suite
 from evalkit.registry.checks.file import Checked, check_place
 from evalkit.registry.schema import Prompt
-from evalkit.registry.source import read_yaml
+from evalkit.runtime.yaml_source import read_yaml
 from evalkit.runtime.config import GenerationConfig, Message, Variable
 
 if TYPE_CHECKING:

@@ -11,13 +11,14 @@ from evalkit.registry.checks.classes import check_class
 from evalkit.registry.checks.file import Checked, read
 from evalkit.registry.checks.prompts import check_prompt
 from evalkit.registry.checks.tools import check_tools
-from evalkit.registry.pins import hosts, verdict
+from evalkit.registry.pins import verdict
 from evalkit.registry.project import KINDS, EffectivePolicy, effective_policy
 from evalkit.registry.resolve import provider_kind
 from evalkit.registry.schema import EntryPolicy, Policy, PolicyDefaults, ProjectConfig
 from evalkit.registry.schema.base import close_match
-from evalkit.registry.schema.project import BUILT_IN_PROVIDERS
-from evalkit.registry.source import Source
+from evalkit.runtime.assemble import BUILT_IN_PROVIDERS
+from evalkit.runtime.yaml_source import Source
+from evalkit.runtime.hosts import hosts
 from evalkit.runtime.refs import Ref
 
 if TYPE_CHECKING:

@@ -9,14 +9,14 @@ from pydantic import BaseModel
 
 from evalkit.errors import Location, Problem
 from evalkit.registry.schema.base import shown, validate
-from evalkit.registry.source import read_yaml
+from evalkit.runtime.yaml_source import read_yaml
 from evalkit.runtime.refs import Ref
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from evalkit.registry.checks.tree import Found
-    from evalkit.registry.source import Source
+    from evalkit.runtime.yaml_source import Source
 
 __all__ = ["Checked", "read"]
 

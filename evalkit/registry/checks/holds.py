@@ -12,7 +12,7 @@ from evalkit.registry.checks.file import Checked
 from evalkit.registry.resolve import resolve_config
 from evalkit.registry.schema import HoldFile
 from evalkit.registry.schema.base import problems_of, shown
-from evalkit.registry.source import read_yaml
+from evalkit.runtime.yaml_source import read_yaml
 from evalkit.runtime.refs import Ref
 
 if TYPE_CHECKING:

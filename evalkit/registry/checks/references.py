@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from evalkit.registry.schema.base import shown
-from evalkit.registry.schema.project import BUILT_IN_PROVIDERS
+from evalkit.runtime.assemble import BUILT_IN_PROVIDERS
 from evalkit.runtime.refs import Ref
 
 if TYPE_CHECKING:

@@ -24,7 +24,7 @@ from evalkit.runtime.refs import NAME_PATTERN, Ref
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from evalkit.registry.source import Source
+    from evalkit.runtime.yaml_source import Source
 
 __all__ = [
     "CrossChecked",

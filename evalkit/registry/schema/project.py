@@ -10,14 +10,12 @@ from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
 from evalkit.registry.schema.base import CrossChecked, Finding, Name, RefText, Strict
+from evalkit.runtime.assemble import BUILT_IN_PROVIDERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 __all__ = ["EntryPolicy", "Policy", "PolicyDefaults", "Price", "ProjectConfig", "ProviderConfig"]
-
-BUILT_IN_PROVIDERS = frozenset({"openai", "anthropic", "local"})
-"""Provider names that need no declaration: each is its own kind, with the vendor's URL and key variable."""
 
 ENVIRONMENT_NAME = r"^[A-Za-z_][A-Za-z0-9_]*$"
 _KEY = re.compile(

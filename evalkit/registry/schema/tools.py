@@ -23,20 +23,12 @@ class ToolDefinition(Strict):
     """The JSON Schema of its arguments."""
     strict: bool | None = None
 
-    def wire(self) -> dict[str, Any]:
-        """As chat completions take it."""
-        return {"type": "function", "function": self.model_dump(exclude_none=True)}
-
 
 class WrappedTool(Strict):
     """The same in the shape of the chat API: `{type: function, function: {…}}`."""
 
     type: Literal["function"]
     function: ToolDefinition
-
-    def wire(self) -> dict[str, Any]:
-        """As chat completions take it."""
-        return self.function.wire()
 
     @property
     def name(self) -> str:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evalkit.registry.source import parse_yaml, read_yaml
+from evalkit.runtime.yaml_source import parse_yaml, read_yaml
 
 
 def data(text: str):

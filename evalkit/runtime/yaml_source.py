@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-__all__ = ["MAX_BYTES", "Source", "parse_yaml", "read_yaml"]
+__all__ = ["MAX_BYTES", "Source", "parse_bytes", "parse_yaml", "read_yaml"]
 
 MAX_BYTES = 1024 * 1024
 """Of one registry file. A suite's cases may be longer: `read_yaml(..., max_bytes=…)`."""
@@ -128,6 +128,15 @@ def read_yaml(path: Path, display: str, *, max_bytes: int = MAX_BYTES) -> tuple[
         raw = path.read_bytes()
     except OSError as error:
         return empty, [Problem("EK107", f"cannot be read: {error.strerror}", Location(display))]
+    return parse_bytes(raw, display, max_bytes=max_bytes)
+
+
+def parse_bytes(raw: bytes, display: str, *, max_bytes: int = MAX_BYTES) -> tuple[Source, list[Problem]]:
+    """Parse one file from its bytes, as `read_yaml` does."""
+    empty = Source(display, "", None, None)
+    if len(raw) > max_bytes:
+        message = f"the file has {len(raw):,} bytes; at most {max_bytes:,} are read"
+        return empty, [Problem("EK103", message, Location(display))]
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:

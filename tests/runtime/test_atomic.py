@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from evalkit.errors import WriteBackError
-from evalkit.registry import atomic
+from evalkit.runtime import atomic
 from evalkit.registry.writeback import apply
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -112,7 +112,7 @@ def test_a_disk_that_is_full_leaves_the_old_file(tmp_path):
     path.write_bytes(b"old")
     code = """
 import resource, signal
-from evalkit.registry import atomic
+from evalkit.runtime import atomic
 from evalkit.errors import WriteBackError
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
@@ -128,7 +128,7 @@ except WriteBackError as error:
 
 
 WRITE_FOR_EVER = """
-from evalkit.registry import atomic
+from evalkit.runtime import atomic
 path, lock_dir = map(Path, sys.argv[1:])
 for i in range(10**9):
     with atomic.locked(path, lock_dir):
@@ -202,7 +202,7 @@ def test_processes_that_count_in_one_json_file_lose_nothing(tmp_path):
     path, lock_dir = tmp_path / "evidence.json", tmp_path / "locks"
     code = """
 import json
-from evalkit.registry import atomic
+from evalkit.runtime import atomic
 path, lock_dir = map(Path, sys.argv[1:])
 for i in range(100):
     with atomic.locked(path, lock_dir):
@@ -234,7 +234,7 @@ def test_threads_take_turns(tmp_path):
 def test_a_killed_process_lets_go_of_its_lock(tmp_path):
     path, lock_dir = tmp_path / "v1.yaml", tmp_path / "locks"
     code = """
-from evalkit.registry import atomic
+from evalkit.runtime import atomic
 with atomic.locked(*map(Path, sys.argv[1:])):
     print("ready", flush=True)
     sys.stdin.read()
