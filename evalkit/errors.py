@@ -6,6 +6,8 @@
     │   ├── SchemaError       ... is not valid on its own
     │   └── UnresolvedReference  ... names something that does not exist
     ├── UnknownEntry          no such name, version or environment
+    ├── BundleError           a bundle that is broken, ambiguous, or of a newer kind
+    ├── SourceError           the place a bundle comes from does not give one
     ├── RenderError           a prompt and its variables do not fit
     ├── ProviderError         a model provider could not be used at all
     ├── WriteBackError        an edit was refused; nothing was touched
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 __all__ = [
+    "BundleError",
     "ConfigError",
     "EvalkitError",
     "Interrupted",
@@ -32,6 +35,7 @@ __all__ = [
     "ProviderError",
     "RenderError",
     "SchemaError",
+    "SourceError",
     "UnknownEntry",
     "UnresolvedReference",
     "UsageError",
@@ -104,6 +108,14 @@ class UnresolvedReference(ConfigError):
 
 class UnknownEntry(EvalkitError):
     """No such entry name, version or environment."""
+
+
+class BundleError(EvalkitError):
+    """A bundle is not whole, contradicts itself, or is of a kind that this version cannot read."""
+
+
+class SourceError(EvalkitError):
+    """The place that a bundle comes from cannot be reached, or has none."""
 
 
 class RenderError(EvalkitError):

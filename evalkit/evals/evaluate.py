@@ -13,7 +13,7 @@ from evalkit.evals.conclude import Baseline, Conclusion
 from evalkit.evals.engine import Answered, EngineOptions, Failed, Job, Unscored, answer_all
 from evalkit.evals.limits import SystemClock
 from evalkit.evals.options import asked_cases
-from evalkit.evals.prices import cost_usd
+from evalkit.runtime.cost import cost_usd
 from evalkit.evals.providers.base import Request
 from evalkit.evals.scoring import failed_sample, score_answer, unscored_sample
 

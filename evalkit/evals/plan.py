@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from evalkit.errors import ConfigError, EvalkitError, Problem, UsageError
 from evalkit.evals.checks.examine import examine_cases
-from evalkit.evals.prices import price
+from evalkit.runtime.prices import price
 from evalkit.evals.suite import load_suite
 from evalkit.registry.resolve import provider_of, resolve_config
 from evalkit.registry.schema import ProviderConfig
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from evalkit.errors import Location
     from evalkit.evals.checks.examine import CaseSummary
-    from evalkit.evals.prices import Price
+    from evalkit.runtime.cost import Price
     from evalkit.evals.suite import LoadedSuite
     from evalkit.registry.project import Loaded, Project
     from evalkit.registry.schema import Entry

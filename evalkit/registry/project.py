@@ -63,6 +63,19 @@ class Loaded(Generic[M]):
     path: Path
 
 
+def state_of(entry: Entry) -> EntryState:
+    """What `serving` needs of an entry."""
+    rollout = entry.rollout
+    return EntryState(
+        entry.version,
+        entry.status,
+        entry.traffic,
+        bool(entry.control),
+        percent=rollout.percent if rollout else None,
+        unit=rollout.unit if rollout else "request",
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class EffectivePolicy:
     """What policy asks of one entry name."""
@@ -196,10 +209,7 @@ class Project:
 
     def states(self, name: str) -> list[EntryState]:
         """What `serving` needs of each version."""
-        return [
-            EntryState(e.model.version, e.model.status, e.model.traffic, bool(e.model.control))
-            for e in self.entries(name)
-        ]
+        return [state_of(loaded.model) for loaded in self.entries(name)]
 
     def target(self, text: str) -> Loaded[Entry]:
         """What a TARGET of the command line means: `name`, `name@v14`, or an entry file.

@@ -10,7 +10,6 @@ import contextlib
 import glob
 import hashlib
 import os
-import secrets
 import stat
 import sys
 from typing import TYPE_CHECKING
@@ -39,7 +38,7 @@ def write_bytes(path: Path, data: bytes, *, display: str | None = None) -> None:
     `display` names it in the message. A file that several processes change is written under `locked` only.
     """
     shown = display or str(path)
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(_TOKEN_BYTES)}.tmp")
+    temporary = path.with_name(f".{path.name}.{os.urandom(_TOKEN_BYTES).hex()}.tmp")
     try:
         mode = _permissions(path, shown)
         try:

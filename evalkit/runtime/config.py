@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +11,7 @@ from evalkit.runtime.digest import digest, without_nulls
 from evalkit.runtime.template import render
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 __all__ = ["GenerationConfig", "Message", "Variable"]
 
@@ -60,14 +60,14 @@ class GenerationConfig:
     provider_kind: str
     """`openai`, `anthropic`, `local`, …: how the model is reached. Never the URL."""
     model: str | None
-    members: tuple[Mapping[str, Any], ...] | None
+    members: Sequence[Mapping[str, Any]] | None
     """The pinned members of a gateway equivalence class, in place of `model`."""
     prompt_name: str
     """For messages only; not part of the digest."""
     messages: tuple[Message, ...]
     variables: Mapping[str, Variable]
     params: Mapping[str, Any] = field(default_factory=dict)
-    tools: tuple[Mapping[str, Any], ...] | None = None
+    tools: Sequence[Mapping[str, Any]] | None = None
     """In the shape of chat completions: `{"type": "function", "function": {…}}`."""
     response_format: Mapping[str, Any] | None = None
     artifact_digest: str | None = None
@@ -76,6 +76,19 @@ class GenerationConfig:
     def digest(self) -> str:
         """`sha256:…` over what decides the answer: the table is in docs/digests.md."""
         return digest(self.digest_input())
+
+    def frozen(self) -> GenerationConfig:
+        """The same, unchangeable all the way down: what many callers share."""
+        from evalkit.runtime.frozen import freeze
+
+        return replace(
+            self,
+            members=freeze(self.members) if self.members else None,
+            variables=freeze(self.variables),
+            params=freeze(self.params),
+            tools=freeze(self.tools) if self.tools else None,
+            response_format=freeze(self.response_format) if self.response_format else None,
+        )
 
     def digest_input(self) -> dict[str, Any]:
         """Plain data that the digest is taken of; keys without a value are left out."""

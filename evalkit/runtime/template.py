@@ -70,7 +70,8 @@ def problem_of_template(source: str) -> tuple[str, int] | None:
     try:
         compile_template(source)
     except TemplateSyntaxError as error:
-        return f"not a valid template: {error.message}", error.lineno
+        # What is never closed is noticed after the end.
+        return f"not a valid template: {error.message}", min(error.lineno, len(source.splitlines()) or 1)
     except RecursionError:
         return "the template is nested too deeply", 1
     return None

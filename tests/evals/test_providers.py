@@ -18,9 +18,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evalkit.errors import UsageError
+from evalkit.errors import ConfigError, UsageError
 from evalkit.evals.case import Answer, ToolCall
-from evalkit.evals.providers.anthropic import AnthropicProvider, to_messages_request
+from evalkit.evals.providers.anthropic import AnthropicProvider
 from evalkit.evals.providers.base import CandidateFailed, Fatal, Request, Unavailable
 from evalkit.evals.providers.failures import retry_after_s
 from evalkit.evals.providers.openai import OpenAIProvider
@@ -31,6 +31,7 @@ from evalkit.evals.providers.wire import (
     parse_arguments,
     parse_json,
 )
+from evalkit.runtime.messages_api import to_messages_request
 from evalkit.testing.fake_provider import FakeProvider
 from evalkit.testing.model_server import Faults, ModelServer, RawReply
 
@@ -336,10 +337,15 @@ def test_the_request_that_is_translated_is_not_changed():
 
 
 def test_a_response_format_that_the_messages_api_has_not_ends_the_run():
-    with pytest.raises(Fatal) as raised:
+    with pytest.raises(ConfigError) as raised:
         to_messages_request({"messages": [], "response_format": {"type": "json_object"}})
-    assert raised.value.problem.code == "EK506"
-    assert raised.value.exit_code == 2
+    assert raised.value.problems[0].code == "EK506"
+    body = {"model": "m", "messages": [], "response_format": {"type": "json_object"}}
+    with ModelServer() as server:
+        ended = ask(make("anthropic", server), Request(body, {}, "case-1"))
+    assert isinstance(ended, Fatal)
+    assert ended.problem.code == "EK506"
+    assert ended.exit_code == 2
 
 
 def test_a_request_of_an_unknown_shape_ends_the_run_with_an_explanation():

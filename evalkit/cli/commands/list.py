@@ -53,10 +53,10 @@ def command(ctx: click.Context, env: str | None, output_format: str) -> int:
 
 def _rows_of(project: Project, name: str, problems: list[Problem]) -> Iterator[dict[str, Any]]:
     from evalkit.errors import Problem
-    from evalkit.registry.project import Loaded
+    from evalkit.registry.project import Loaded, state_of
     from evalkit.registry.schema import Entry
     from evalkit.runtime.refs import Ref
-    from evalkit.runtime.serving import EntryState, serving
+    from evalkit.runtime.serving import serving
 
     versions: list[Loaded[Entry]] = []
     for version in project.versions(name):
@@ -65,9 +65,7 @@ def _rows_of(project: Project, name: str, problems: list[Problem]) -> Iterator[d
         problems.extend(found)
         if model is not None:
             versions.append(Loaded(model, source, path))
-    states = [
-        EntryState(e.model.version, e.model.status, e.model.traffic, bool(e.model.control)) for e in versions
-    ]
+    states = [state_of(loaded.model) for loaded in versions]
     try:
         live = {env: serving(states, env) for env in ENVIRONMENTS}
     except ValueError as error:
@@ -80,11 +78,23 @@ def _rows_of(project: Project, name: str, problems: list[Problem]) -> Iterator[d
             if answer and version in answer.weights:
                 shares[env] = answer.weights[version] / sum(answer.weights.values())
         production = live.get("production")
-        yield _row(project, loaded, shares, is_standby=bool(production and version in production.standby))
+        canary = production.canary if production else None
+        yield _row(
+            project,
+            loaded,
+            shares,
+            is_standby=bool(production and version in production.standby),
+            canary_percent=canary.percent if canary and canary.version == version else None,
+        )
 
 
 def _row(
-    project: Project, loaded: Loaded[Entry], shares: dict[str, float], *, is_standby: bool
+    project: Project,
+    loaded: Loaded[Entry],
+    shares: dict[str, float],
+    *,
+    is_standby: bool,
+    canary_percent: float | None,
 ) -> dict[str, Any]:
     from evalkit.errors import ConfigError
     from evalkit.registry.resolve import provider_of
@@ -94,7 +104,6 @@ def _row(
         provider = provider_of(project.config, entry)
     except ConfigError:
         provider = entry.provider  # evalkit.yaml is not valid; `check` says why
-    canary = entry.rollout.percent if entry.rollout and entry.status == "staging" else None
     return {
         "name": entry.name,
         "version": entry.version,
@@ -105,7 +114,7 @@ def _row(
         "score": entry.eval.score if entry.eval else None,
         "serving": shares,
         "standby": is_standby,
-        "canary_percent": canary or None,
+        "canary_percent": canary_percent,
     }
 
 

@@ -37,7 +37,6 @@ class EntryFacts:
     status: str | None
     state: EntryState | None
     """None when the file says nothing usable about it."""
-    takes_canary_traffic: bool
     prompt: Ref | None
     eval: Mapping[str, Any]
     """The `eval` block as written."""
@@ -146,17 +145,31 @@ def _check_response_format(file: Checked[Entry], tools: Component | None) -> Non
 
 def _facts(file: Checked[Entry], ref: Ref) -> EntryFacts:
     status = file.text("status")
-    traffic, rollout = file.raw.get("traffic"), file.mapping("rollout").get("percent")
-    weight = float(traffic) if isinstance(traffic, int | float) and not isinstance(traffic, bool) else None
     block = file.mapping("eval")
     places = {key: file.source.locate((key,)) for key in _SERVING_KEYS if key in file.raw}
     places |= {f"eval.{key}": file.source.locate(("eval", key)) for key in block}
     return EntryFacts(
         ref=ref,
         status=status,
-        state=EntryState(ref.version, status, weight, file.raw.get("control") is True) if status else None,
-        takes_canary_traffic=isinstance(rollout, int | float) and rollout > 0,
+        state=_state(file, ref.version, status) if status else None,
         prompt=file.reference("prompt_ref"),
         eval=block,
         places=places,
     )
+
+
+def _state(file: Checked[Entry], version: int, status: str) -> EntryState:
+    """As far as the file can be read: one that is not valid still takes part in who serves."""
+    rollout = file.mapping("rollout")
+    return EntryState(
+        version,
+        status,
+        _number(file.raw.get("traffic")),
+        file.raw.get("control") is True,
+        percent=_number(rollout.get("percent")),
+        unit="key" if rollout.get("unit") == "key" else "request",
+    )
+
+
+def _number(value: Any) -> float | None:
+    return value if isinstance(value, int | float) and not isinstance(value, bool) else None

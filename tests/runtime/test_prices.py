@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evalkit.evals.prices import Price, cost_usd, price
+from evalkit.runtime.cost import Price, cost_usd
+from evalkit.runtime.prices import price
 from evalkit.runtime.hosts import hosts
 from evalkit.runtime.package_data import read_data
 from evalkit.registry.schema.project import Price as ConfiguredPrice
@@ -100,7 +101,7 @@ def test_looking_up_a_price_never_fails(model, provider):
 def test_every_listed_price_is_dated_plausible_and_listed_once():
     known = {host.id for host in hosts()}
     seen = []
-    for vendor in read_data("evalkit.evals", "prices.yaml")["prices"]:
+    for vendor in read_data("evalkit.runtime", "prices.yaml")["prices"]:
         assert isinstance(vendor["as_of"], date)
         assert vendor["source"].startswith("https://")
         assert set(vendor["hosts"]) <= known

@@ -1,0 +1,234 @@
+"""Holds the current set of one source, and exchanges it for the next as a whole.
+
+Everything that changes is in one `_State`, replaced by one assignment: a reader, and a child process forked at any
+moment, sees the state before or the state after. Reading takes no lock.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, cast
+
+from evalkit.errors import BundleError, EvalkitError, Location, Problem, SourceError
+from evalkit.runtime.freshness import Freshness
+from evalkit.runtime.last_good import describe
+from evalkit.runtime.snapshot import Snapshot
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from evalkit.runtime.bundle import Bundle
+    from evalkit.runtime.last_good import LastGood
+    from evalkit.runtime.sources.base import BundleSource, Fetched
+
+__all__ = ["Change", "Holder"]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One set has taken the place of another."""
+
+    before: Snapshot
+    after: Snapshot
+
+    @property
+    def moved(self) -> tuple[tuple[str, str], ...]:
+        """The (name, environment) pairs that are served by another version, or by other shares, than before."""
+        old, new = self.before.bundle.document["serving"], self.after.bundle.document["serving"]
+        return tuple(
+            (name, env)
+            for name in sorted({*old, *new})
+            for env in sorted({*old.get(name, ()), *new.get(name, ())})
+            if old.get(name, {}).get(env) != new.get(name, {}).get(env)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _State:
+    snapshot: Snapshot | None = None
+    tag: str | None = None
+    """What the source called its state when it was last read."""
+    refused: Problem | None = None
+    """Why what it holds in that state is not served; None if it is."""
+
+
+class Holder:
+    """The current set of one source."""
+
+    def __init__(self, source: BundleSource, last_good: LastGood | None, max_age_s: float | None) -> None:
+        self.source = source
+        self._last_good = last_good
+        self._max_age_s = max_age_s
+        self._state = _State()
+        self._callbacks: tuple[Callable[[Change], object], ...] = ()
+        self._said: str | None = None
+        self.attempts = 0
+        """How often the source was asked."""
+        self.failures = 0
+        """How often it gave nothing that can be served."""
+        self.renew_locks()
+
+    def renew_locks(self) -> None:
+        """In a forked child: whoever held them is not there any more."""
+        self._attempting = threading.Lock()
+        self._flipping = threading.Lock()
+
+    @property
+    def snapshot(self) -> Snapshot | None:
+        """The set that serves; None before the first one."""
+        return self._state.snapshot
+
+    @property
+    def current(self) -> Snapshot:
+        """The same, once there is one: a `Registry` is not made before."""
+        return cast("Snapshot", self._state.snapshot)
+
+    def add_callback(self, callback: Callable[[Change], object]) -> Callable[[], None]:
+        """Call it after each exchange, in the thread that made it; returns what takes it off again."""
+        self._callbacks = (*self._callbacks, callback)
+
+        def remove() -> None:
+            self._callbacks = tuple(item for item in self._callbacks if item is not callback)
+
+        return remove
+
+    def attempt(self, timeout_s: float) -> None:
+        """Ask the source once, and take what it has if that is newer and whole.
+
+        Raises:
+            EvalkitError: it gave nothing that can be served; what served before goes on serving, marked stale.
+        """
+        with self._attempting:
+            state = self._state
+            self.attempts += 1
+            try:
+                fetched = self.source.fetch(state.tag, timeout_s)
+                if fetched is not None:
+                    self._offer(fetched)
+                elif state.refused is None:
+                    self._confirm()
+                else:
+                    raise BundleError(state.refused)
+            except EvalkitError as error:
+                self._doubt(error)
+                raise
+            except Exception as error:
+                # An adapter's own mistake must not end the thread, and must not go unseen.
+                wrapped = SourceError(Problem("EK704", describe(error), Location(self.source.display)))
+                self._doubt(wrapped)
+                raise wrapped from error
+        self._recovered()
+
+    def start_from(self, bundle: Bundle, source: str, tag: str | None, age_s: float, why: str) -> bool:
+        """Serve a set that the source has not confirmed, if there is none yet; returns whether that was so."""
+        with self._flipping:
+            if self._state.snapshot is not None:
+                return False
+            freshness = Freshness(time.time() - age_s, problem=why, max_age_s=self._max_age_s, age_s=age_s)
+            state = self._state
+            # A tag that was refused stays known as refused: the source must say something else first.
+            self._state = replace(
+                state,
+                snapshot=Snapshot(bundle, source, freshness),
+                tag=tag if state.refused is None else state.tag,
+            )
+        self._say(f"starting from {source}: {why}")
+        return True
+
+    def _offer(self, fetched: Fetched) -> None:
+        bundle = fetched.bundle
+        with self._flipping:
+            state = self._state
+            current = state.snapshot
+            if current is not None and current.bundle.digest == bundle.digest:
+                self._state = replace(state, tag=fetched.tag, refused=None)
+                same = True
+            else:
+                refused = self._refusal(bundle, current)
+                if refused:
+                    self._state = replace(state, tag=fetched.tag, refused=refused)
+                    raise BundleError(refused)
+                freshness = Freshness(time.time(), max_age_s=self._max_age_s)
+                after = Snapshot(bundle, self.source.display, freshness)
+                self._state = replace(state, snapshot=after, tag=fetched.tag, refused=None)
+                same = False
+        if same:
+            self._confirm()
+            return
+        if current is not None:
+            current.freshness.doubt("a newer set serves now: resolve again")
+            self._tell(Change(current, after))
+        self._keep(bundle, fetched.tag)
+
+    def _refusal(self, bundle: Bundle, current: Snapshot | None) -> Problem | None:
+        """Why an update is not served; None if it may be."""
+        known = current.bundle.order if current else self._last_good.order() if self._last_good else None
+        place = Location(self.source.display)
+        if known is not None and (bundle.order is None or bundle.order < known):
+            has = "has no commit" if bundle.order is None else f"is commit {bundle.order[0]}"
+            message = f"the update is older than what serves: it {has}, and commit {known[0]} is known"
+            hint = "publish the newest commit; after history was rewritten on purpose, remove " + (
+                str(self._last_good.path) if self._last_good else "nothing"
+            ) + " and restart"
+            return Problem("EK705", message, place, hint)
+        lost = [
+            f"{name} in {env}"
+            for name, env in (current.asked if current else ())
+            if bundle.document["serving"].get(name, {}).get(env) is None
+        ]
+        if lost:
+            message = f"the update leaves nobody to serve what this process uses: {', '.join(lost)}"
+            return Problem("EK705", message, place, "promote an entry, or stop resolving it and restart")
+        return None
+
+    def _confirm(self) -> None:
+        snapshot = self._state.snapshot
+        if snapshot is not None:
+            snapshot.freshness.confirm(time.time())
+            if self._last_good:
+                self._last_good.touch()
+
+    def _doubt(self, error: EvalkitError) -> None:
+        reason = describe(error)
+        self.failures += 1
+        snapshot = self._state.snapshot
+        if snapshot is not None:
+            snapshot.freshness.doubt(reason)
+            self._say(f"still serving the last good set: {reason}")
+
+    def _keep(self, bundle: Bundle, tag: str | None) -> None:
+        if self._last_good is None:
+            return
+        try:
+            self._last_good.save(bundle, tag)
+        except (OSError, EvalkitError) as error:
+            _log().warning("evalkit: the last good set cannot be kept on disk: %s", describe(error))
+
+    def _tell(self, change: Change) -> None:
+        commit = change.after.bundle.commit
+        moved = ", ".join(f"{name} ({env})" for name, env in change.moved) or "nothing that serves"
+        _log().info("evalkit: new set%s: %s moved", f" {commit.id[:12]}" if commit else "", moved)
+        for callback in self._callbacks:
+            try:
+                callback(change)
+            except Exception:  # noqa: BLE001 - a callback of the application must not end the refreshing
+                _log().exception("evalkit: an on_change callback failed")
+
+    def _say(self, message: str) -> None:
+        """Warn, once for each thing that is wrong: it is tried again all the time."""
+        if message != self._said:
+            self._said = message
+            _log().warning("evalkit: %s: %s", self.source.display, message)
+
+    def _recovered(self) -> None:
+        if self._said is not None:
+            self._said = None
+            _log().info("evalkit: %s: current again", self.source.display)
+
+
+def _log() -> Any:
+    import logging  # costs a third of what the rest of the runtime does, and most processes never come here
+
+    return logging.getLogger("evalkit.registry")

@@ -1,0 +1,130 @@
+"""The last good set on disk: what a process starts from when its source is down, or has turned bad.
+
+One file for each source in a cache directory: a line about it, then the bundle. It is a copy, so losing it, or finding
+it damaged, costs nothing but the start without a source.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from evalkit.errors import EvalkitError
+from evalkit.runtime.bundle import read_bundle
+
+if TYPE_CHECKING:
+    from evalkit.runtime.bundle import Bundle
+
+__all__ = ["LastGood", "Saved", "default_cache_dir"]
+
+_KIND = "evalkit.last-good/1"
+_MAX_HEADER = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """What was found on disk."""
+
+    bundle: Bundle
+    tag: str | None
+    confirmed_at: float
+    """When the source last said that this is the current set, by the wall clock of that time."""
+
+
+def default_cache_dir() -> Path:
+    """`EVALKIT_CACHE_DIR`, else `evalkit` in the user's cache directory."""
+    chosen = os.environ.get("EVALKIT_CACHE_DIR")
+    if chosen:
+        return Path(chosen)
+    base = os.environ.get("XDG_CACHE_HOME") or os.environ.get("LOCALAPPDATA") or "~/.cache"
+    return Path(base).expanduser() / "evalkit"
+
+
+class LastGood:
+    """The place of one source's last good set."""
+
+    def __init__(self, folder: Path, identity: str) -> None:
+        """`identity` tells sources apart; only its hash becomes part of a file name."""
+        self._folder = folder
+        self.path = folder / f"{hashlib.sha256(identity.encode('utf-8', 'surrogatepass')).hexdigest()[:32]}.bundle"
+
+    def load(self) -> Saved | None:
+        """What is there; None if nothing is.
+
+        Raises:
+            EvalkitError: BundleError, it is damaged.
+            OSError: it cannot be read.
+        """
+        try:
+            with self.path.open("rb") as file:
+                header = _header(file.readline(_MAX_HEADER))
+                content = file.read()
+                confirmed_at = os.fstat(file.fileno()).st_mtime
+        except FileNotFoundError:
+            return None
+        if header is None or hashlib.sha256(content).hexdigest() != header.get("sha256"):
+            header = {}  # cut or damaged: reading it as a bundle says how, and its tag is not to be trusted
+        bundle = read_bundle(content, f"the last good set ({self.path})")
+        tag = header.get("tag")
+        return Saved(bundle, tag if isinstance(tag, str) else None, confirmed_at)
+
+    def order(self) -> tuple[int, int] | None:
+        """Of what is there, without reading all of it; None if nothing is, or it has none."""
+        try:
+            with self.path.open("rb") as file:
+                header = _header(file.readline(_MAX_HEADER))
+        except OSError:
+            return None
+        order = header.get("order") if header else None
+        good = isinstance(order, list) and len(order) == 2 and all(type(item) is int for item in order)
+        return (order[0], order[1]) if good and order else None
+
+    def save(self, bundle: Bundle, tag: str | None) -> None:
+        """Keep a set, unless another process has kept a newer one meanwhile.
+
+        Raises:
+            OSError, EvalkitError: it cannot be written; what was there is as it was.
+        """
+        from evalkit.runtime.atomic import locked, write_bytes
+
+        content = bundle.encode()
+        header = {
+            "kind": _KIND,
+            "sha256": hashlib.sha256(content).hexdigest(),
+            "order": bundle.order,
+            "tag": tag,
+        }
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with locked(self.path, self._folder):
+            there = self.order()
+            if there is None or bundle.order is None or bundle.order >= there:
+                write_bytes(self.path, json.dumps(header).encode() + b"\n" + content)
+
+    def touch(self) -> None:
+        """The source has confirmed the set that is there."""
+        try:
+            os.utime(self.path)
+        except OSError:
+            pass  # it was removed: then there is nothing to be confirmed
+
+
+def _header(line: bytes) -> dict[str, Any] | None:
+    try:
+        header = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    return header if isinstance(header, dict) and header.get("kind") == _KIND else None
+
+
+def describe(error: Exception) -> str:
+    """An error in one line, for a log or a reason."""
+    if isinstance(error, EvalkitError):
+        first = error.problems[0]
+        more = f" (and {len(error.problems) - 1} more)" if len(error.problems) > 1 else ""
+        where = f"{first.location}: " if first.location else ""
+        return f"{first.code} {where}{first.message}{more}"
+    return f"{type(error).__name__}: {error}"

@@ -1,0 +1,98 @@
+"""The thread that keeps a holder's set current. It sleeps; it lives on in forked children; it ends with its registry."""
+
+from __future__ import annotations
+
+import os
+import threading
+import weakref
+from typing import TYPE_CHECKING
+
+from evalkit.errors import EvalkitError
+
+if TYPE_CHECKING:
+    from evalkit.runtime.holder import Holder
+
+__all__ = ["Refresher"]
+
+_JITTER = 0.1
+"""Of the interval, either way: a fleet that was started at once does not ask at once for ever."""
+
+
+class Refresher:
+    """Asks at once, then at each interval, in a thread of its own."""
+
+    def __init__(self, holder: Holder, interval_s: float | None, timeout_s: float) -> None:
+        """`interval_s` None: ask once, and let the thread end."""
+        self._holder = holder
+        self._interval_s = interval_s
+        self._timeout_s = timeout_s
+        self._stop = threading.Event()
+        self._first = threading.Event()
+        self.first_error: EvalkitError | None = None
+        """Why the first attempt did not succeed."""
+        _LIVING.add(self)
+
+    def start(self) -> None:
+        """Begin, with an attempt at once."""
+        threading.Thread(target=self._run, args=(self._stop,), name="evalkit-refresh", daemon=True).start()
+
+    def wait_for_first(self, timeout_s: float) -> bool:
+        """Whether the first attempt has ended, one way or the other, within so many seconds."""
+        return self._first.wait(max(0.0, timeout_s))
+
+    def stop(self) -> None:
+        """End; a request that is under way is not waited for."""
+        self._stop.set()
+        _LIVING.discard(self)
+
+    def _run(self, stop: threading.Event, *, at_once: bool = True) -> None:
+        if at_once:
+            try:
+                self._holder.attempt(self._timeout_s)
+            except EvalkitError as error:
+                self.first_error = error
+            finally:
+                self._first.set()
+        if self._interval_s is None:
+            return
+        while not stop.is_set():
+            self._holder.source.wait(self._jittered(self._interval_s), stop)
+            if not stop.is_set():
+                try:
+                    self._holder.attempt(self._timeout_s)
+                except EvalkitError:
+                    pass  # said and marked by the holder; the next attempt may succeed
+
+    @staticmethod
+    def _jittered(seconds: float) -> float:
+        return seconds * (1 - _JITTER + 2 * _JITTER * int.from_bytes(os.urandom(4)) / 2**32)
+
+    def _continue_in_child(self) -> None:
+        """After a fork: threads stay behind in the parent, and their locks with them."""
+        if self._stop.is_set():
+            return
+        self._holder.renew_locks()
+        asked = self._first.is_set()
+        self._stop, self._first = threading.Event(), threading.Event()
+        if asked:
+            self._first.set()
+        if self._interval_s is not None or not asked:
+            threading.Thread(
+                target=self._run,
+                args=(self._stop,),
+                kwargs={"at_once": not asked},
+                name="evalkit-refresh",
+                daemon=True,
+            ).start()
+
+
+_LIVING: weakref.WeakSet[Refresher] = weakref.WeakSet()
+
+
+def _continue_all() -> None:
+    for refresher in list(_LIVING):
+        refresher._continue_in_child()  # noqa: SLF001 - one module
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_continue_all)

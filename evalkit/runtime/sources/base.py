@@ -1,0 +1,73 @@
+"""Where bundles come from: one port, and what every adapter answers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from evalkit.runtime.bundle import Bundle
+
+__all__ = ["BundleSource", "Fetched"]
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """One whole set, and how to ask later whether it has changed."""
+
+    bundle: Bundle
+    tag: str | None
+    """What the source calls this state of itself: an ETag, a commit, a fingerprint of files. None: it cannot say."""
+
+
+class BundleSource(Protocol):
+    """A place that a bundle is read from.
+
+    `fetch` is called by one thread at a time, but not always by the same one, and in a forked child by another
+    process: an adapter keeps no connection open between two calls.
+    """
+
+    @property
+    def display(self) -> str:
+        """As shown in provenance and messages: no secret is in it."""
+        ...
+
+    @property
+    def identity(self) -> str:
+        """What tells it from every other source on this machine, made absolute; may hold secrets, so never shown."""
+        ...
+
+    @property
+    def interval_s(self) -> float | None:
+        """How often to look for a change, in seconds; None for what never changes while a process lives."""
+        ...
+
+    def fetch(self, known: str | None, timeout_s: float) -> Fetched | None:
+        """The bundle, or None if it has not changed since the state tagged `known`.
+
+        Args:
+            known: the tag of the last `Fetched`; None asks for the bundle in any case.
+            timeout_s: how long the whole answer may take, however slowly it trickles in.
+
+        Raises:
+            SourceError: it cannot be reached, or does not answer in time.
+            BundleError: what it answers is not a whole, valid bundle.
+            ConfigError: a registry directory or commit has mistakes.
+        """
+        ...
+
+    def wait(self, seconds: float, stop: Stop) -> None:
+        """Return when something may have changed, after `seconds` at the latest, or as soon as `stop` is set."""
+        ...
+
+
+class Stop(Protocol):
+    """The part of `threading.Event` that a waiting source needs."""
+
+    def is_set(self) -> bool:
+        """Whether to return at once."""
+        ...
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Sleep until it is set, or for `timeout` seconds."""
+        ...
