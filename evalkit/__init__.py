@@ -44,7 +44,7 @@ def __getattr__(name: str) -> object:
     home = _HOMES.get(name)
     if home is None:
         raise AttributeError(f"module 'evalkit' has no attribute '{name}'")
-    import importlib
+    import importlib  # noqa: PLC0415 - most programs that import evalkit touch one name
 
     value = getattr(importlib.import_module(home), name)
     globals()[name] = value

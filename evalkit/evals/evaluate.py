@@ -13,9 +13,9 @@ from evalkit.evals.conclude import Baseline, Conclusion
 from evalkit.evals.engine import Answered, EngineOptions, Failed, Job, Unscored, answer_all
 from evalkit.evals.limits import SystemClock
 from evalkit.evals.options import asked_cases
-from evalkit.runtime.cost import cost_usd
 from evalkit.evals.providers.base import Request
 from evalkit.evals.scoring import failed_sample, score_answer, unscored_sample
+from evalkit.runtime.cost import cost_usd
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from evalkit.errors import ConfigError, EvalkitError, Problem, UsageError
 from evalkit.evals.checks.examine import examine_cases
-from evalkit.runtime.prices import price
 from evalkit.evals.suite import load_suite
 from evalkit.registry.resolve import provider_of, resolve_config
 from evalkit.registry.schema import ProviderConfig
 from evalkit.runtime.digest import digest
+from evalkit.runtime.prices import price
 from evalkit.runtime.refs import Ref
 
 if TYPE_CHECKING:
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
     from evalkit.errors import Location
     from evalkit.evals.checks.examine import CaseSummary
-    from evalkit.runtime.cost import Price
     from evalkit.evals.suite import LoadedSuite
     from evalkit.registry.project import Loaded, Project
     from evalkit.registry.schema import Entry
     from evalkit.runtime.config import GenerationConfig
+    from evalkit.runtime.cost import Price
 
 __all__ = ["Plan", "measurement_digest", "plan_run", "suite_digest", "suites_of"]
 

@@ -15,8 +15,8 @@ from evalkit.evals.scorers.arguments import InvalidScorer
 from evalkit.evals.scorers.spec import ScorerSpec, parse_scorers
 from evalkit.registry.schema import ProjectConfig
 from evalkit.registry.schema.base import CrossChecked, Finding, Name, Strict, Version, close_match, validate
-from evalkit.runtime.yaml_source import Source, read_yaml
 from evalkit.runtime.refs import Ref, is_name
+from evalkit.runtime.yaml_source import Source, read_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

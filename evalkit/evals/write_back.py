@@ -13,8 +13,8 @@ from evalkit.evals.evidence import (
     read_evidence,
     with_run,
 )
-from evalkit.runtime.atomic import locked, write_bytes
 from evalkit.registry.writeback import apply, edit
+from evalkit.runtime.atomic import locked, write_bytes
 
 if TYPE_CHECKING:
     from pathlib import Path

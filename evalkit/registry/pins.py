@@ -7,15 +7,15 @@ here is pure; what an unknown id gets is `needs_evidence`.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal
 
-from evalkit.runtime.hosts import BARE, compiled, hosts, route
+from evalkit.runtime.hosts import BARE, compiled, route
 from evalkit.runtime.package_data import read_data
 
 if TYPE_CHECKING:
+    import re
     from collections.abc import Sequence
     from datetime import date
 

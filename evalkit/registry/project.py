@@ -24,9 +24,9 @@ from evalkit.errors import (
 )
 from evalkit.registry.schema import Entry, EntryPolicy, ModelClass, ProjectConfig, Prompt, Tools, validate
 from evalkit.registry.schema.base import close_match
-from evalkit.runtime.yaml_source import Source, read_yaml
 from evalkit.runtime.refs import Ref, is_name
 from evalkit.runtime.serving import EntryState
+from evalkit.runtime.yaml_source import Source, read_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

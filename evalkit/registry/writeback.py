@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, TypeAlias
 import yaml
 
 from evalkit.errors import Location, Problem, WriteBackError
-from evalkit.runtime import atomic
 from evalkit.registry.layout import CODE, LINE_BREAK, Document
 from evalkit.registry.literal import Scalar, literal, reads_as
 from evalkit.registry.splice import insert_flow_pair, insert_line, remove_pair, replace_value
+from evalkit.runtime import atomic
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

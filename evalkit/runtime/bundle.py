@@ -302,7 +302,9 @@ def _commit(value: Any) -> Commit | None:
         id_, count, time, dirty = value["id"], value["first_parent_count"], value["time"], value["dirty"]
     except (KeyError, TypeError):
         raise _Fault("commit lacks id, first_parent_count, time or dirty") from None
-    if not (isinstance(id_, str) and type(count) is int and isinstance(time, str) and isinstance(dirty, bool)):
+    if not (
+        isinstance(id_, str) and type(count) is int and isinstance(time, str) and isinstance(dirty, bool)
+    ):
         raise _Fault("commit holds a value of the wrong type")
     try:
         seconds = int(datetime.fromisoformat(time).timestamp())
@@ -324,4 +326,3 @@ def _all_are(kind: type, value: Any) -> bool:
 
 def _is_number(value: Any) -> bool:
     return type(value) in (int, float) and math.isfinite(value) and value >= 0
-

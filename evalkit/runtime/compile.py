@@ -82,8 +82,16 @@ class _Compiler:
             "schema_version": f"{SCHEMA[0]}.{SCHEMA[1]}",
             "serving": found,
             "entries": entries,
-            "prompts": {str(ref): _prompt_data(s) for (kind, ref), s in self._components.items() if kind == "prompts" and s},
-            "tools": {str(ref): _tools_data(s) for (kind, ref), s in self._components.items() if kind == "tools" and s},
+            "prompts": {
+                str(ref): _prompt_data(s)
+                for (kind, ref), s in self._components.items()
+                if kind == "prompts" and s
+            },
+            "tools": {
+                str(ref): _tools_data(s)
+                for (kind, ref), s in self._components.items()
+                if kind == "tools" and s
+            },
         }
 
     def _entries(self) -> dict[str, dict[int, Source]]:
@@ -202,7 +210,11 @@ class _Compiler:
     def _provider(self, source: Source) -> tuple[str | None, str | None]:
         declared = self._project.get("providers")
         declared = declared if isinstance(declared, dict) else {}
-        kinds = {n: p["kind"] for n, p in declared.items() if isinstance(p, dict) and isinstance(p.get("kind"), str)}
+        kinds = {
+            n: p["kind"]
+            for n, p in declared.items()
+            if isinstance(p, dict) and isinstance(p.get("kind"), str)
+        }
         name = provider_of(source.data.get("provider"), self._project.get("default_provider"), declared)
         known = ", ".join(sorted({*declared, *BUILT_IN_PROVIDERS}))
         if name is None:
@@ -262,7 +274,11 @@ def _state(version: int, entry: Mapping[str, Any]) -> EntryState:
 
 
 def _is_price(value: Any) -> bool:
-    keys = ("input", "output", *(("cached_input",) if isinstance(value, dict) and "cached_input" in value else ()))
+    keys = (
+        "input",
+        "output",
+        *(("cached_input",) if isinstance(value, dict) and "cached_input" in value else ()),
+    )
     return isinstance(value, dict) and all(type(value.get(key)) in (int, float) for key in keys)
 
 
@@ -284,7 +300,9 @@ def _problems_inside(source: Source, kind: str) -> list[Problem]:
         return [
             Problem("EK105", "a tool has no name", source.locate(("tools", index)))
             for index, tool in enumerate(source.data.get("tools") or ())
-            if not isinstance((tool.get("function") if isinstance(tool.get("function"), dict) else tool).get("name"), str)
+            if not isinstance(
+                (tool.get("function") if isinstance(tool.get("function"), dict) else tool).get("name"), str
+            )
         ]
     return []
 
@@ -293,7 +311,11 @@ def _serving_data(found: Serving) -> dict[str, Any]:
     return {
         "primary": found.primary,
         "weights": {str(version): weight for version, weight in sorted(found.weights.items())},
-        "canary": {"version": found.canary.version, "percent": found.canary.percent, "unit": found.canary.unit}
+        "canary": {
+            "version": found.canary.version,
+            "percent": found.canary.percent,
+            "unit": found.canary.unit,
+        }
         if found.canary
         else None,
         "standby": list(found.standby),
@@ -304,7 +326,11 @@ def _prompt_data(source: Source) -> dict[str, Any]:
     content = {
         "variables": {
             name: without_nulls(
-                {"type": v.get("type", "string"), "required": v.get("required", True), "default": v.get("default")}
+                {
+                    "type": v.get("type", "string"),
+                    "required": v.get("required", True),
+                    "default": v.get("default"),
+                }
             )
             for name, v in (source.data.get("variables") or {}).items()
         },

@@ -23,7 +23,12 @@ class Freshness:
     __slots__ = ("_max_age_s", "_seen")
 
     def __init__(
-        self, confirmed_at: float, *, problem: str | None = None, max_age_s: float | None = None, age_s: float = 0.0
+        self,
+        confirmed_at: float,
+        *,
+        problem: str | None = None,
+        max_age_s: float | None = None,
+        age_s: float = 0.0,
     ) -> None:
         """`confirmed_at` is wall clock time, in seconds since 1970; `age_s` how long ago that was."""
         self._max_age_s = max_age_s

@@ -18,7 +18,7 @@ class FrozenDict(dict[str, Any]):
     """A dict that refuses every change. It encodes as JSON and unpacks with `**` like any other."""
 
     __slots__ = ()
-    __setitem__ = __delitem__ = __ior__ = clear = pop = popitem = setdefault = update = _refuse  # type: ignore[assignment]
+    __setitem__ = __delitem__ = __ior__ = clear = pop = popitem = setdefault = update = _refuse
 
     def __copy__(self) -> dict[str, Any]:
         return dict(self)
@@ -34,7 +34,9 @@ class FrozenList(list[Any]):
     """A list that refuses every change."""
 
     __slots__ = ()
-    __setitem__ = __delitem__ = __iadd__ = __imul__ = append = clear = extend = insert = pop = remove = _refuse  # type: ignore[assignment]
+    __setitem__ = __delitem__ = __iadd__ = __imul__ = append = clear = extend = insert = pop = remove = (
+        _refuse
+    )
     reverse = sort = _refuse
 
     def __copy__(self) -> list[Any]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 from evalkit.errors import BundleError, EvalkitError, Location, Problem, SourceError
 from evalkit.runtime.freshness import Freshness
@@ -80,6 +80,10 @@ class Holder:
         """The set that serves; None before the first one."""
         return self._state.snapshot
 
+    def is_ready(self) -> bool:
+        """Whether there is a set to serve."""
+        return self._state.snapshot is not None
+
     @property
     def current(self) -> Snapshot:
         """The same, once there is one: a `Registry` is not made before."""
@@ -110,7 +114,7 @@ class Holder:
                 elif state.refused is None:
                     self._confirm()
                 else:
-                    raise BundleError(state.refused)
+                    self._refuse(state.refused)
             except EvalkitError as error:
                 self._doubt(error)
                 raise
@@ -149,7 +153,7 @@ class Holder:
                 refused = self._refusal(bundle, current)
                 if refused:
                     self._state = replace(state, tag=fetched.tag, refused=refused)
-                    raise BundleError(refused)
+                    self._refuse(refused)
                 freshness = Freshness(time.time(), max_age_s=self._max_age_s)
                 after = Snapshot(bundle, self.source.display, freshness)
                 self._state = replace(state, snapshot=after, tag=fetched.tag, refused=None)
@@ -169,9 +173,11 @@ class Holder:
         if known is not None and (bundle.order is None or bundle.order < known):
             has = "has no commit" if bundle.order is None else f"is commit {bundle.order[0]}"
             message = f"the update is older than what serves: it {has}, and commit {known[0]} is known"
-            hint = "publish the newest commit; after history was rewritten on purpose, remove " + (
-                str(self._last_good.path) if self._last_good else "nothing"
-            ) + " and restart"
+            hint = (
+                "publish the newest commit; after history was rewritten on purpose, remove "
+                + (str(self._last_good.path) if self._last_good else "nothing")
+                + " and restart"
+            )
             return Problem("EK705", message, place, hint)
         lost = [
             f"{name} in {env}"
@@ -182,6 +188,9 @@ class Holder:
             message = f"the update leaves nobody to serve what this process uses: {', '.join(lost)}"
             return Problem("EK705", message, place, "promote an entry, or stop resolving it and restart")
         return None
+
+    def _refuse(self, problem: Problem) -> NoReturn:
+        raise BundleError(problem)
 
     def _confirm(self) -> None:
         snapshot = self._state.snapshot

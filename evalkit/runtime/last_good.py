@@ -6,6 +6,7 @@ it damaged, costs nothing but the start without a source.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -50,7 +51,9 @@ class LastGood:
     def __init__(self, folder: Path, identity: str) -> None:
         """`identity` tells sources apart; only its hash becomes part of a file name."""
         self._folder = folder
-        self.path = folder / f"{hashlib.sha256(identity.encode('utf-8', 'surrogatepass')).hexdigest()[:32]}.bundle"
+        self.path = (
+            folder / f"{hashlib.sha256(identity.encode('utf-8', 'surrogatepass')).hexdigest()[:32]}.bundle"
+        )
 
     def load(self) -> Saved | None:
         """What is there; None if nothing is.
@@ -106,10 +109,8 @@ class LastGood:
 
     def touch(self) -> None:
         """The source has confirmed the set that is there."""
-        try:
+        with contextlib.suppress(OSError):  # it was removed: then there is nothing to be confirmed
             os.utime(self.path)
-        except OSError:
-            pass  # it was removed: then there is nothing to be confirmed
 
 
 def _header(line: bytes) -> dict[str, Any] | None:
@@ -126,5 +127,5 @@ def describe(error: Exception) -> str:
         first = error.problems[0]
         more = f" (and {len(error.problems) - 1} more)" if len(error.problems) > 1 else ""
         where = f"{first.location}: " if first.location else ""
-        return f"{first.code} {where}{first.message}{more}"
+        return f"{where}{first.code} {first.message}{more}"
     return f"{type(error).__name__}: {error}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 import weakref
@@ -58,10 +59,8 @@ class Refresher:
         while not stop.is_set():
             self._holder.source.wait(self._jittered(self._interval_s), stop)
             if not stop.is_set():
-                try:
+                with contextlib.suppress(EvalkitError):  # said and marked by the holder; the next may succeed
                     self._holder.attempt(self._timeout_s)
-                except EvalkitError:
-                    pass  # said and marked by the holder; the next attempt may succeed
 
     @staticmethod
     def _jittered(seconds: float) -> float:

@@ -210,14 +210,14 @@ def _start(
 ) -> None:
     """Return with a set in the holder: the source's, or without it the best one on this machine."""
     began = time.monotonic()
-    if refresher.wait_for_first(GRACE_S) and holder.snapshot is not None:
+    if refresher.wait_for_first(GRACE_S) and holder.is_ready():
         return
     problems: list[Problem] = []
     _start_without_source(holder, refresher, last_good, fallback, problems)
-    if holder.snapshot is not None:
+    if holder.is_ready():
         return
     # The longest that an attempt takes is its timeout; a little more lets it say itself what was wrong.
-    if refresher.wait_for_first(timeout_s + 1 - (time.monotonic() - began)) and holder.snapshot is not None:
+    if refresher.wait_for_first(timeout_s + 1 - (time.monotonic() - began)) and holder.is_ready():
         return
     error = refresher.first_error
     if error is not None and not problems:

@@ -37,9 +37,22 @@ class ServedPrompt:
 class _Arm:
     """One version that serves: everything about it that no call changes."""
 
-    __slots__ = ("bundle_commit", "config", "entry", "freshness", "group", "prompt", "ref", "source", "variant", "why")
+    __slots__ = (
+        "bundle_commit",
+        "config",
+        "entry",
+        "freshness",
+        "group",
+        "prompt",
+        "ref",
+        "source",
+        "variant",
+        "why",
+    )
 
-    def __init__(self, ref: Ref, variant: str, why: str, bundle: Bundle, source: str, freshness: Freshness) -> None:
+    def __init__(
+        self, ref: Ref, variant: str, why: str, bundle: Bundle, source: str, freshness: Freshness
+    ) -> None:
         self.ref = ref
         self.variant = variant
         self.why = why
@@ -165,7 +178,7 @@ class ResolvedConfig:
         return self._arm.config.render_messages(variables)
 
     def request(self, /, **variables: Any) -> dict[str, Any]:
-        """The whole chat request, exactly as it was evaluated: `client.chat.completions.create(**cfg.request(…))`.
+        """The whole chat request as it was evaluated, for `client.chat.completions.create(**…)`.
 
         Raises:
             RenderError: as `messages` does.
@@ -173,7 +186,7 @@ class ResolvedConfig:
         return {**self._arm.config.request(variables), "model": self.model}
 
     def messages_request(self, /, **variables: Any) -> dict[str, Any]:
-        """The same for Anthropic's Messages API: `client.messages.create(**cfg.messages_request(…))`.
+        """The same for Anthropic's Messages API, for `client.messages.create(**…)`.
 
         Raises:
             RenderError: as `messages` does.
@@ -357,9 +370,17 @@ def variants_of(config: ResolvedConfig) -> tuple[Variant, ...]:
     weights = {version: (1 - share) * weight / total for version, weight in group.weights.items()}
     if group.canary:
         weights[group.canary[0]] = share
-    ordered = sorted(group.arms.values(), key=lambda arm: (arm.variant != "primary", arm.variant == "canary", arm.ref))
+    ordered = sorted(
+        group.arms.values(), key=lambda arm: (arm.variant != "primary", arm.variant == "canary", arm.ref)
+    )
     return tuple(
-        Variant(arm.variant, arm.ref.version, arm.entry["digest"], weights[arm.ref.version], _config(arm, None, arm.why))
+        Variant(
+            arm.variant,
+            arm.ref.version,
+            arm.entry["digest"],
+            weights[arm.ref.version],
+            _config(arm, None, arm.why),
+        )
         for arm in ordered
     )
 

@@ -52,7 +52,13 @@ class Shape:
 Kind = type | tuple[type, ...] | Reference | OneOf | Many | Shape
 
 _NUMBER = (int, float)
-_TYPE_NAMES = {str: "text", int: "a whole number", float: "a number", bool: "true or false", dict: "a mapping"}
+_TYPE_NAMES = {
+    str: "text",
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+    dict: "a mapping",
+}
 
 _ROLE = OneOf(("system", "developer", "user", "assistant"))
 _VARIABLE_TYPE = OneOf(("string", "integer", "number", "boolean", "array", "object", "any"))
@@ -89,7 +95,7 @@ PROMPT = Shape(
         "version!": int,
         "description": str,
         "variables": Many(
-            Shape({"type": _VARIABLE_TYPE, "required": bool, "default": object, "description": str}), True
+            Shape({"type": _VARIABLE_TYPE, "required": bool, "default": object, "description": str}), by_name=True
         ),
         "messages!": Many(Shape({"role!": _ROLE, "content!": str})),
     }
@@ -100,7 +106,7 @@ TOOLS = Shape(
         "version!": int,
         "description": str,
         "tools": Many(dict),
-        "response_formats": Many(dict, True),
+        "response_formats": Many(dict, by_name=True),
     }
 )
 CLASS = Shape(
@@ -144,7 +150,7 @@ def _of_value(source: Source, value: Any, kind: Kind, at: Loc) -> Iterator[Probl
             what = "a mapping" if kind.by_name else "a list"
             yield Problem("EK106", f"{_named(at)} must be {what}", source.locate(at))
             return
-        for step, item in value.items() if kind.by_name else enumerate(value):
+        for step, item in value.items() if isinstance(value, dict) else enumerate(value):
             yield from _of_value(source, item, kind.of, (*at, step))
     elif isinstance(kind, OneOf):
         if value not in kind.words:
@@ -160,9 +166,11 @@ def _of_value(source: Source, value: Any, kind: Kind, at: Loc) -> Iterator[Probl
 
 
 def _named(at: Loc) -> str:
-    return "the file" if not at else "".join(
-        f"[{step}]" if isinstance(step, int) else f".{step}" for step in at
-    ).lstrip(".")
+    return (
+        "the file"
+        if not at
+        else "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in at).lstrip(".")
+    )
 
 
 def _within(at: Loc) -> str:

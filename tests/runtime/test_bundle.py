@@ -34,7 +34,9 @@ def bundle() -> Bundle:
 
 
 def refused(document_or_bytes):
-    data = document_or_bytes if isinstance(document_or_bytes, bytes) else json.dumps(document_or_bytes).encode()
+    data = (
+        document_or_bytes if isinstance(document_or_bytes, bytes) else json.dumps(document_or_bytes).encode()
+    )
     with pytest.raises(BundleError) as raised:
         read_bundle(data, "b.json")
     (problem,) = raised.value.problems
@@ -94,7 +96,9 @@ def test_a_file_that_was_cut_or_changed_anywhere_is_refused(bundle, data):
     assert found.document == bundle.document  # only white space was changed
 
 
-@pytest.mark.parametrize("raw", [b"", b"null", b"[]", b"{}", b'"x"', b"{", b"\xff\xfe", b"[" * 100_000, b'{"format": NaN}'])
+@pytest.mark.parametrize(
+    "raw", [b"", b"null", b"[]", b"{}", b'"x"', b"{", b"\xff\xfe", b"[" * 100_000, b'{"format": NaN}']
+)
 def test_what_is_no_bundle_is_refused(raw):
     assert refused(raw).code == "EK701"
 
@@ -133,7 +137,9 @@ BREAKAGES = [
 ]
 
 
-@pytest.mark.parametrize(("at", "value"), BREAKAGES, ids=lambda value: ".".join(value) if isinstance(value, tuple) else None)
+@pytest.mark.parametrize(
+    ("at", "value"), BREAKAGES, ids=lambda value: ".".join(value) if isinstance(value, tuple) else None
+)
 def test_a_bundle_that_contradicts_itself_is_refused_though_its_digest_is_right(bundle, at, value):
     document = copy.deepcopy(bundle.document)
     inner = document

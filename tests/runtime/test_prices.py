@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from evalkit.registry.schema.project import Price as ConfiguredPrice
 from evalkit.runtime.cost import Price, cost_usd
-from evalkit.runtime.prices import price
 from evalkit.runtime.hosts import hosts
 from evalkit.runtime.package_data import read_data
-from evalkit.registry.schema.project import Price as ConfiguredPrice
+from evalkit.runtime.prices import price
 
 counts = st.integers(0, 10**9)
 amounts = st.floats(0, 1000, allow_nan=False)

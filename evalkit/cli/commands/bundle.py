@@ -91,7 +91,9 @@ def _print_text(bundle: Bundle, output: str | None) -> None:
     origin = f"commit {commit.id[:12]}, number {commit.count:,}" if commit else "no commit: not in git"
     lines.append(f"{bundle.digest[:19]}… of {origin}, {len(bundle.encode()):,} bytes")
     if commit and commit.dirty:
-        lines.append("warning: files differ from that commit; publish what is committed: evalkit bundle --ref HEAD")
+        lines.append(
+            "warning: files differ from that commit; publish what is committed: evalkit bundle --ref HEAD"
+        )
     lines.append(f"written to {output}" if output not in (None, "-") else "not written: name a file with -o")
     for line in lines[: -1 if output == "-" else None]:
         click.echo(visible(line), err=output == "-")
@@ -99,8 +101,11 @@ def _print_text(bundle: Bundle, output: str | None) -> None:
 
 def _who(serving: dict[str, Any] | None) -> str:
     if serving is None:
-        return "–"
+        return "nobody"
     total = sum(serving["weights"].values())
-    arms = [f"v{v}" + (f" {w / total:.0%}" if len(serving["weights"]) > 1 else "") for v, w in serving["weights"].items()]
+    arms = [
+        f"v{v}" + (f" {w / total:.0%}" if len(serving["weights"]) > 1 else "")
+        for v, w in serving["weights"].items()
+    ]
     canary = serving["canary"]
     return " ".join(arms) + (f" + canary v{canary['version']} {canary['percent']:g} %" if canary else "")

@@ -25,7 +25,10 @@ Examples:
 @click.argument("name")
 @click.option("--env", required=True, metavar="ENV", help="production or staging.")
 @click.option(
-    "--from", "source", metavar="SOURCE", help="A bundle, directory, git:REF or URL; by default what lies here."
+    "--from",
+    "source",
+    metavar="SOURCE",
+    help="A bundle, directory, git:REF or URL; by default what lies here.",
 )
 @click.option("--key", metavar="KEY", help="Show the variant that this key is assigned to.")
 @format_option("text", "json")
@@ -74,7 +77,8 @@ def describe(config: ResolvedConfig, variants: tuple[Variant, ...]) -> dict[str,
         "tools": config.tools,
         "response_format": config.response_format,
         "variants": [
-            {"variant": v.variant, "version": v.version, "digest": v.digest, "weight": v.weight} for v in variants
+            {"variant": v.variant, "version": v.version, "digest": v.digest, "weight": v.weight}
+            for v in variants
         ],
     }
 

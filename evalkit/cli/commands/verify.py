@@ -27,7 +27,9 @@ Exit codes: 0 it holds; 1 it does not; 2 there is no such file.
 @click.argument("kind", type=click.Choice(["bundle"]))
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option(
-    "--rebuild", is_flag=True, help="Compile the commit that the bundle names, in this repository, and compare."
+    "--rebuild",
+    is_flag=True,
+    help="Compile the commit that the bundle names, in this repository, and compare.",
 )
 @format_option("text", "json")
 @click.pass_context
@@ -62,7 +64,9 @@ def _compare(bundle: Bundle, ctx: click.Context) -> list[Problem]:
 
     place = Location(bundle.where)
     if bundle.commit is None or bundle.commit.dirty:
-        message = "it names no commit" if bundle.commit is None else "it was made of files that were not committed"
+        message = (
+            "it names no commit" if bundle.commit is None else "it was made of files that were not committed"
+        )
         return [Problem("EK702", message, place, "make it with evalkit bundle --ref REF")]
     rebuilt = bundle_of_commit(find_project(ctx).root, bundle.commit.id)
     if rebuilt.digest == bundle.digest:
@@ -97,6 +101,14 @@ def _print_text(file: Path, bundle: Bundle | None, problems: list[Problem]) -> N
     for problem in problems:
         click.echo(problem_text(problem, in_actions=in_actions()), nl=False)
     if bundle and not problems:
-        commit = f"commit {bundle.commit.id[:12]}, number {bundle.commit.count:,}" if bundle.commit else "no commit"
+        commit = (
+            f"commit {bundle.commit.id[:12]}, number {bundle.commit.count:,}"
+            if bundle.commit
+            else "no commit"
+        )
         held = bundle.document["entries"]
-        click.echo(visible(f"{file} holds: {len(held)} {'entry' if len(held) == 1 else 'entries'}, {commit}, {bundle.digest[:19]}…"))
+        click.echo(
+            visible(
+                f"{file} holds: {len(held)} {'entry' if len(held) == 1 else 'entries'}, {commit}, {bundle.digest[:19]}…"
+            )
+        )

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from evalkit.errors import EvalkitError, Location, Problem
 from evalkit.evals.evidence import Evidence, read_evidence
 from evalkit.registry.resolve import resolve_config
-from evalkit.runtime.yaml_source import parse_yaml
 from evalkit.runtime.refs import Ref
+from evalkit.runtime.yaml_source import parse_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

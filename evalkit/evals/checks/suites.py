@@ -11,8 +11,8 @@ from evalkit.evals.checks.salvage import salvage
 from evalkit.evals.suite import read_suite
 from evalkit.registry.checks.file import Checked, check_place
 from evalkit.registry.schema import Prompt
-from evalkit.runtime.yaml_source import read_yaml
 from evalkit.runtime.config import GenerationConfig, Message, Variable
+from evalkit.runtime.yaml_source import read_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping

@@ -17,9 +17,9 @@ from evalkit.registry.resolve import provider_kind
 from evalkit.registry.schema import EntryPolicy, Policy, PolicyDefaults, ProjectConfig
 from evalkit.registry.schema.base import close_match
 from evalkit.runtime.assemble import BUILT_IN_PROVIDERS
-from evalkit.runtime.yaml_source import Source
 from evalkit.runtime.hosts import hosts
 from evalkit.runtime.refs import Ref
+from evalkit.runtime.yaml_source import Source
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

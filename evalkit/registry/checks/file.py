@@ -9,8 +9,8 @@ from pydantic import BaseModel
 
 from evalkit.errors import Location, Problem
 from evalkit.registry.schema.base import shown, validate
-from evalkit.runtime.yaml_source import read_yaml
 from evalkit.runtime.refs import Ref
+from evalkit.runtime.yaml_source import read_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

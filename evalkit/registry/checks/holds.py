@@ -12,8 +12,8 @@ from evalkit.registry.checks.file import Checked
 from evalkit.registry.resolve import resolve_config
 from evalkit.registry.schema import HoldFile
 from evalkit.registry.schema.base import problems_of, shown
-from evalkit.runtime.yaml_source import read_yaml
 from evalkit.runtime.refs import Ref
+from evalkit.runtime.yaml_source import read_yaml
 
 if TYPE_CHECKING:
     from evalkit.registry.checks.catalog import Catalog
