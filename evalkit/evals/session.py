@@ -150,7 +150,13 @@ class Session:
         name = plan.entry.name
         if not self.project.versions(name):
             return None
-        serves = serving(self.project.states(name), "production")
+        try:
+            serves = serving(self.project.states(name), "production")
+        except ValueError as error:
+            hint = "evalkit check shows where; or name the baseline with --baseline"
+            raise ConfigError(
+                Problem("EK210", f"who serves {name} is not clear: {error}", hint=hint)
+            ) from None
         return None if serves is None else self.project.target(f"{name}@v{serves.primary}")
 
     def _provider(self, plan: Plan) -> object:

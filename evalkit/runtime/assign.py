@@ -1,7 +1,7 @@
 """Which version a call gets: by a hash of its key, or by a draw. docs/variants.md is the specification.
 
-Everything here is a function of its arguments, but for `draw` and `unit_of_request`. By key, each version in turn is
-favoured as much as its weight says, whatever the others are:
+Everything here is a function of its arguments, but for `draw` and `unit_of_request`. A key keeps its version as far as
+a change of shares allows:
 
 - The canary takes a key if the key's hash for this name and canary is below its share. So a larger share only adds
   keys, a smaller one only drops keys, and the next canary gets other keys.

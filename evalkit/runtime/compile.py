@@ -17,7 +17,7 @@ from evalkit.runtime.bundle import ENVIRONMENTS, FORMAT, SCHEMA, Bundle, Commit,
 from evalkit.runtime.digest import digest, without_nulls
 from evalkit.runtime.prices import price
 from evalkit.runtime.refs import Ref, is_name
-from evalkit.runtime.serving import EntryState, Serving, serving
+from evalkit.runtime.serving import EntryState, Serving, conflicts, serving
 from evalkit.runtime.shapes import CLASS, ENTRY, PROMPT, STATUS, TOOLS, Shape, problems_of_shape
 from evalkit.runtime.template import problem_of_template
 from evalkit.runtime.yaml_source import MAX_BYTES, Source, parse_bytes
@@ -123,12 +123,12 @@ class _Compiler:
         if len(self.problems) > before:
             return dict.fromkeys(ENVIRONMENTS)
         states = [_state(version, source.data) for version, source in live.items()]
-        try:
-            return {env: self._trimmed(serving(states, env)) for env in ENVIRONMENTS}
-        except ValueError as error:
-            newest = live[max(live)]
-            self._report("EK210", f"who serves {name} is not clear: {error}", newest.locate())
+        if found := conflicts(states):
+            for conflict in found:
+                place = live[conflict.versions[-1]].locate((conflict.key,))
+                self._report("EK210", f"who serves {name} is not clear: {conflict}", place)
             return dict.fromkeys(ENVIRONMENTS)
+        return {env: self._trimmed(serving(states, env)) for env in ENVIRONMENTS}
 
     def _trimmed(self, found: Serving | None) -> Serving | None:
         policy = self._project.get("policy")

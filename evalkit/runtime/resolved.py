@@ -11,6 +11,7 @@ from evalkit.runtime.refs import Ref
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from uuid import UUID
 
     from evalkit.runtime.bundle import Bundle
     from evalkit.runtime.call import Call
@@ -138,7 +139,7 @@ class ResolvedConfig:
 
     @property
     def provider_kind(self) -> str:
-        """How it is reached: `openai` (and whatever speaks its API), `anthropic`, `local`, …"""
+        """How it is reached: `openai` (and whatever speaks its API), `anthropic`, `local`, and so on."""
         return str(self._arm.entry["provider_kind"])
 
     @property
@@ -242,7 +243,7 @@ class ResolvedConfig:
         version = assign_random(group.weights, group.canary, draw())
         return _config(group.arms[version], unit_of_request(), f"v{version} was drawn for this request")
 
-    def for_key(self, key: str | int | bytes) -> ResolvedConfig:
+    def for_key(self, key: str | int | bytes | UUID) -> ResolvedConfig:
         """The variant to use for a conversation, a user, …: the same for the same key, in every process.
 
         Raises:

@@ -35,6 +35,13 @@ class OneOf:
 
 
 @dataclass(frozen=True, slots=True)
+class Number:
+    """A number of at least 0, and at most `most`."""
+
+    most: float = float("inf")
+
+
+@dataclass(frozen=True, slots=True)
 class Many:
     """A list (or, with `by_name`, a mapping from any name) of one kind of thing."""
 
@@ -49,9 +56,8 @@ class Shape:
     keys: Mapping[str, Kind]
 
 
-Kind = type | tuple[type, ...] | Reference | OneOf | Many | Shape
+Kind = type | tuple[type, ...] | Reference | OneOf | Number | Many | Shape
 
-_NUMBER = (int, float)
 _TYPE_NAMES = {
     str: "text",
     int: "a whole number",
@@ -80,8 +86,8 @@ ENTRY = Shape(
         "tools_ref": Reference(),
         "response_format": (dict, str),
         "pin_exception": dict,
-        "rollout": Shape({"percent!": _NUMBER, "unit": OneOf(("request", "key"))}),
-        "traffic": _NUMBER,
+        "rollout": Shape({"percent!": Number(100), "unit": OneOf(("request", "key"))}),
+        "traffic": Number(),
         "control": bool,
         "eval": dict,
         "canary": dict,
@@ -95,7 +101,8 @@ PROMPT = Shape(
         "version!": int,
         "description": str,
         "variables": Many(
-            Shape({"type": _VARIABLE_TYPE, "required": bool, "default": object, "description": str}), by_name=True
+            Shape({"type": _VARIABLE_TYPE, "required": bool, "default": object, "description": str}),
+            by_name=True,
         ),
         "messages!": Many(Shape({"role!": _ROLE, "content!": str})),
     }
@@ -114,7 +121,7 @@ CLASS = Shape(
         "name!": str,
         "version!": int,
         "description": str,
-        "members!": Many(Shape({"model!": str, "provider": str, "weight": _NUMBER, "params": dict})),
+        "members!": Many(Shape({"model!": str, "provider": str, "weight": Number(), "params": dict})),
     }
 )
 
@@ -155,6 +162,10 @@ def _of_value(source: Source, value: Any, kind: Kind, at: Loc) -> Iterator[Probl
     elif isinstance(kind, OneOf):
         if value not in kind.words:
             yield Problem("EK106", f"{_named(at)} must be one of {', '.join(kind.words)}", source.locate(at))
+    elif isinstance(kind, Number):
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= kind.most:
+            most = f" and at most {kind.most:g}" if kind.most < float("inf") else ""
+            yield Problem("EK106", f"{_named(at)} must be a number of at least 0{most}", source.locate(at))
     elif isinstance(kind, Reference):
         if not isinstance(value, str) or Ref.parse(value) is None:
             yield Problem("EK106", f"{_named(at)} must be a reference such as name@v3", source.locate(at))

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from evalkit.errors import WriteBackError
-from evalkit.runtime import atomic
 from evalkit.registry.writeback import apply
+from evalkit.runtime import atomic
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -122,6 +122,11 @@ def test_a_class_brings_its_members():
     [
         ({"extra": "trafic: 30\n"}, "v13.yaml:9:1: EK104 unknown key 'trafic'"),
         ({"extra": "control: 1\n"}, "v13.yaml:9:10: EK106 control must be true or false"),
+        (
+            {"extra": "rollout: { percent: 150 }\n"},
+            "v13.yaml:9:21: EK106 rollout.percent must be a number of at least 0 and at most 100",
+        ),
+        ({"extra": "traffic: -1\n"}, "v13.yaml:9:10: EK106 traffic must be a number of at least 0"),
         ({"extra": "rollout: { unit: day }\n"}, "EK105 the key 'percent' is missing in rollout"),
         ({"prompt": "triage-prompt@v7"}, "v13.yaml:5:13: EK201 no prompt triage-prompt@v7"),
         ({"prompt": "triage-prompt"}, "v13.yaml:5:13: EK106 prompt_ref must be a reference such as name@v3"),
