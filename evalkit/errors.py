@@ -19,11 +19,12 @@ An error carries one or more `Problem`s: everything that is wrong, never only th
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from evalkit.values import Value
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from typing import ClassVar
 
 __all__ = [
     "BundleError",
@@ -43,8 +44,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Location:
+class Location(Value):
     """A place in a file. `line` and `column` count from 1, in characters; 0 means the file as a whole."""
 
     path: str
@@ -57,8 +57,7 @@ class Location:
         return f"{self.path}:{self.line}:{self.column or 1}"
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(Value):
     """One thing that is wrong, where, and how to put it right."""
 
     code: str

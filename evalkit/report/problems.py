@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from evalkit.report.neutral import actions_log, one_line
@@ -20,7 +19,7 @@ def problem_text(problem: Problem, *, in_actions: bool) -> str:
 
     Control characters are spelt out. `in_actions` keeps the text from being a workflow command.
     """
-    text = one_line(str(replace(problem, hint=None)), _LIMIT) + "\n"
+    text = one_line(str(problem.replace(hint=None)), _LIMIT) + "\n"
     if problem.hint:
         text += f"  help: {one_line(problem.hint, _LIMIT)}\n"
     return actions_log(text) if in_actions else text

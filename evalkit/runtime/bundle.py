@@ -8,18 +8,19 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
 
 from evalkit.errors import BundleError, Location, Problem
 from evalkit.runtime.config import GenerationConfig, Message, Variable
 from evalkit.runtime.digest import digest
 from evalkit.runtime.refs import Ref
 from evalkit.runtime.serving import Canary, Serving
+from evalkit.values import Value
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import Any
 
 __all__ = ["ENVIRONMENTS", "FORMAT", "SCHEMA", "Bundle", "Commit", "read_bundle", "seal"]
 
@@ -33,8 +34,7 @@ _ROLES = frozenset({"system", "developer", "user", "assistant"})
 _TYPES = frozenset({"string", "integer", "number", "boolean", "array", "object", "any"})
 
 
-@dataclass(frozen=True, slots=True)
-class Commit:
+class Commit(Value):
     """The state of the repository that a bundle was made of."""
 
     id: str

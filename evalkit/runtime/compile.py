@@ -8,7 +8,6 @@ more about the same files.
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from evalkit.errors import ConfigError, Location, Problem
@@ -134,7 +133,7 @@ class _Compiler:
         policy = self._project.get("policy")
         kept = policy.get("standby", _STANDBY) if isinstance(policy, dict) else _STANDBY
         kept = kept if type(kept) is int else _STANDBY
-        return replace(found, standby=found.standby[:kept]) if found else None
+        return found.replace(standby=found.standby[:kept]) if found else None
 
     def _entry(self, source: Source) -> dict[str, Any] | None:
         """What the bundle says of one version; None with problems."""

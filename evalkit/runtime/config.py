@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
 
 from evalkit.errors import Problem, RenderError
 from evalkit.runtime.digest import digest, without_nulls
-from evalkit.runtime.template import render
+from evalkit.runtime.frozen import FrozenDict, freeze
+from evalkit.values import Value
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from typing import Any
 
 __all__ = ["GenerationConfig", "Message", "Variable"]
 
@@ -25,16 +26,14 @@ _PYTHON_TYPES: dict[str, tuple[type, ...]] = {
 }
 
 
-@dataclass(frozen=True)
-class Message:
+class Message(Value):
     """One message of a prompt; `content` is a Jinja2 source."""
 
     role: str
     content: str
 
 
-@dataclass(frozen=True)
-class Variable:
+class Variable(Value):
     """A declared input of a prompt."""
 
     type: str = "string"
@@ -50,8 +49,7 @@ class Variable:
         return isinstance(value, _PYTHON_TYPES[self.type])
 
 
-@dataclass(frozen=True)
-class GenerationConfig:
+class GenerationConfig(Value):
     """Model, prompt, params, tools and response format by content, not by name.
 
     Two configs with the same digest ask the same model the same way: the digest is what evidence is bound to.
@@ -66,7 +64,7 @@ class GenerationConfig:
     """For messages only; not part of the digest."""
     messages: tuple[Message, ...]
     variables: Mapping[str, Variable]
-    params: Mapping[str, Any] = field(default_factory=dict)
+    params: Mapping[str, Any] = FrozenDict()
     tools: Sequence[Mapping[str, Any]] | None = None
     """In the shape of chat completions: `{"type": "function", "function": {…}}`."""
     response_format: Mapping[str, Any] | None = None
@@ -79,10 +77,7 @@ class GenerationConfig:
 
     def frozen(self) -> GenerationConfig:
         """The same, unchangeable all the way down: what many callers share."""
-        from evalkit.runtime.frozen import freeze
-
-        return replace(
-            self,
+        return self.replace(
             members=freeze(self.members) if self.members else None,
             variables=freeze(self.variables),
             params=freeze(self.params),
@@ -148,6 +143,8 @@ class GenerationConfig:
         Raises:
             RenderError: the variables do not fit, or the template fails on them.
         """
+        from evalkit.runtime.template import render
+
         bound = self.bind(variables)
         return [
             {"role": m.role, "content": render(m.content, bound, where=f"{self.prompt_name} message {i}")}

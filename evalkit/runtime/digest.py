@@ -15,7 +15,10 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from typing import Any
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 __all__ = ["canonical_bytes", "canonical_json", "digest", "without_nulls"]
 

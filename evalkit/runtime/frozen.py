@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 from copy import deepcopy
-from typing import Any, NoReturn
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, NoReturn
+
+    _Dict = dict[str, Any]
+    _List = list[Any]
+else:
+    _Dict, _List = dict, list
 
 __all__ = ["FrozenDict", "FrozenList", "freeze"]
 
@@ -14,7 +22,7 @@ def _refuse(self: Any, *args: Any, **kwargs: Any) -> NoReturn:
     raise TypeError(f"a served config cannot be changed; take a copy first: {kind}(…), or copy.deepcopy(…)")
 
 
-class FrozenDict(dict[str, Any]):
+class FrozenDict(_Dict):
     """A dict that refuses every change. It encodes as JSON and unpacks with `**` like any other."""
 
     __slots__ = ()
@@ -30,7 +38,7 @@ class FrozenDict(dict[str, Any]):
         return freeze, (dict(self),)
 
 
-class FrozenList(list[Any]):
+class FrozenList(_List):
     """A list that refuses every change."""
 
     __slots__ = ()

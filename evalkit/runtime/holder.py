@@ -8,26 +8,27 @@ from __future__ import annotations
 
 import threading
 import time
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 from evalkit.errors import BundleError, EvalkitError, Location, Problem, SourceError
 from evalkit.runtime.freshness import Freshness
 from evalkit.runtime.last_good import describe
 from evalkit.runtime.snapshot import Snapshot
+from evalkit.values import Value
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any, NoReturn
 
     from evalkit.runtime.bundle import Bundle
     from evalkit.runtime.last_good import LastGood
-    from evalkit.runtime.sources.base import BundleSource, Fetched
+    from evalkit.runtime.sources.base import BundleSource
+    from evalkit.runtime.sources.fetched import Fetched
 
 __all__ = ["Change", "Holder"]
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(Value):
     """One set has taken the place of another."""
 
     before: Snapshot
@@ -45,8 +46,7 @@ class Change:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class _State:
+class _State(Value):
     snapshot: Snapshot | None = None
     tag: str | None = None
     """What the source called its state when it was last read."""
@@ -64,6 +64,7 @@ class Holder:
         self._state = _State()
         self._callbacks: tuple[Callable[[Change], object], ...] = ()
         self._said: str | None = None
+        self._unkept: Fetched | None = None
         self.attempts = 0
         """How often the source was asked."""
         self.failures = 0
@@ -87,7 +88,7 @@ class Holder:
     @property
     def current(self) -> Snapshot:
         """The same, once there is one: a `Registry` is not made before."""
-        return cast("Snapshot", self._state.snapshot)
+        return self._state.snapshot  # type: ignore[return-value]
 
     def add_callback(self, callback: Callable[[Change], object]) -> Callable[[], None]:
         """Call it after each exchange, in the thread that made it; returns what takes it off again."""
@@ -133,8 +134,7 @@ class Holder:
             freshness = Freshness(time.time() - age_s, problem=why, max_age_s=self._max_age_s, age_s=age_s)
             state = self._state
             # A tag that was refused stays known as refused: the source must say something else first.
-            self._state = replace(
-                state,
+            self._state = state.replace(
                 snapshot=Snapshot(bundle, source, freshness),
                 tag=tag if state.refused is None else state.tag,
             )
@@ -147,16 +147,16 @@ class Holder:
             state = self._state
             current = state.snapshot
             if current is not None and current.bundle.digest == bundle.digest:
-                self._state = replace(state, tag=fetched.tag, refused=None)
+                self._state = state.replace(tag=fetched.tag, refused=None)
                 same = True
             else:
                 refused = self._refusal(bundle, current)
                 if refused:
-                    self._state = replace(state, tag=fetched.tag, refused=refused)
+                    self._state = state.replace(tag=fetched.tag, refused=refused)
                     self._refuse(refused)
                 freshness = Freshness(time.time(), max_age_s=self._max_age_s)
                 after = Snapshot(bundle, self.source.display, freshness)
-                self._state = replace(state, snapshot=after, tag=fetched.tag, refused=None)
+                self._state = state.replace(snapshot=after, tag=fetched.tag, refused=None)
                 same = False
         if same:
             self._confirm()
@@ -164,7 +164,7 @@ class Holder:
         if current is not None:
             current.freshness.doubt("a newer set serves now: resolve again")
             self._tell(Change(current, after))
-        self._keep(bundle, fetched.tag)
+        self._unkept = fetched
 
     def _refusal(self, bundle: Bundle, current: Snapshot | None) -> Problem | None:
         """Why an update is not served; None if it may be."""
@@ -207,11 +207,13 @@ class Holder:
             snapshot.freshness.doubt(reason)
             self._say(f"still serving the last good set: {reason}")
 
-    def _keep(self, bundle: Bundle, tag: str | None) -> None:
-        if self._last_good is None:
+    def keep(self) -> None:
+        """Put the set that was taken last on disk, unless that is done."""
+        fetched, self._unkept = self._unkept, None
+        if self._last_good is None or fetched is None:
             return
         try:
-            self._last_good.save(bundle, tag)
+            self._last_good.save(fetched.bundle, fetched.tag)
         except (OSError, EvalkitError) as error:
             _log().warning("evalkit: the last good set cannot be kept on disk: %s", describe(error))
 

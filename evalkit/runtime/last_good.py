@@ -10,14 +10,15 @@ import contextlib
 import hashlib
 import json
 import os
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from evalkit.errors import EvalkitError
 from evalkit.runtime.bundle import read_bundle
+from evalkit.values import Value
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from evalkit.runtime.bundle import Bundle
 
 __all__ = ["LastGood", "Saved", "default_cache_dir"]
@@ -26,8 +27,7 @@ _KIND = "evalkit.last-good/1"
 _MAX_HEADER = 64 * 1024
 
 
-@dataclass(frozen=True, slots=True)
-class Saved:
+class Saved(Value):
     """What was found on disk."""
 
     bundle: Bundle
@@ -36,24 +36,22 @@ class Saved:
     """When the source last said that this is the current set, by the wall clock of that time."""
 
 
-def default_cache_dir() -> Path:
+def default_cache_dir() -> str:
     """`EVALKIT_CACHE_DIR`, else `evalkit` in the user's cache directory."""
     chosen = os.environ.get("EVALKIT_CACHE_DIR")
     if chosen:
-        return Path(chosen)
+        return chosen
     base = os.environ.get("XDG_CACHE_HOME") or os.environ.get("LOCALAPPDATA") or "~/.cache"
-    return Path(base).expanduser() / "evalkit"
+    return os.path.join(os.path.expanduser(base), "evalkit")
 
 
 class LastGood:
     """The place of one source's last good set."""
 
-    def __init__(self, folder: Path, identity: str) -> None:
+    def __init__(self, folder: str, identity: str) -> None:
         """`identity` tells sources apart; only its hash becomes part of a file name."""
-        self._folder = folder
-        self.path = (
-            folder / f"{hashlib.sha256(identity.encode('utf-8', 'surrogatepass')).hexdigest()[:32]}.bundle"
-        )
+        name = hashlib.sha256(identity.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+        self.path = os.path.join(folder, f"{name}.bundle")
 
     def load(self) -> Saved | None:
         """What is there; None if nothing is.
@@ -63,7 +61,7 @@ class LastGood:
             OSError: it cannot be read.
         """
         try:
-            with self.path.open("rb") as file:
+            with open(self.path, "rb") as file:
                 header = _header(file.readline(_MAX_HEADER))
                 content = file.read()
                 confirmed_at = os.fstat(file.fileno()).st_mtime
@@ -78,7 +76,7 @@ class LastGood:
     def order(self) -> tuple[int, int] | None:
         """Of what is there, without reading all of it; None if nothing is, or it has none."""
         try:
-            with self.path.open("rb") as file:
+            with open(self.path, "rb") as file:
                 header = _header(file.readline(_MAX_HEADER))
         except OSError:
             return None
@@ -92,6 +90,8 @@ class LastGood:
         Raises:
             OSError, EvalkitError: it cannot be written; what was there is as it was.
         """
+        from pathlib import Path
+
         from evalkit.runtime.atomic import locked, write_bytes
 
         content = bundle.encode()
@@ -101,11 +101,12 @@ class LastGood:
             "order": bundle.order,
             "tag": tag,
         }
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with locked(self.path, self._folder):
+        path = Path(self.path)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with locked(path, path.parent):
             there = self.order()
             if there is None or bundle.order is None or bundle.order >= there:
-                write_bytes(self.path, json.dumps(header).encode() + b"\n" + content)
+                write_bytes(path, json.dumps(header).encode() + b"\n" + content)
 
     def touch(self) -> None:
         """The source has confirmed the set that is there."""

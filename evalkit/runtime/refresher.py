@@ -6,15 +6,16 @@ import contextlib
 import os
 import threading
 import weakref
-from typing import TYPE_CHECKING
 
 from evalkit.errors import EvalkitError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from evalkit.runtime.holder import Holder
 
 __all__ = ["Refresher"]
 
+_BREATH_S = 0.1
 _JITTER = 0.1
 """Of the interval, either way: a fleet that was started at once does not ask at once for ever."""
 
@@ -54,6 +55,9 @@ class Refresher:
                 self.first_error = error
             finally:
                 self._first.set()
+            # The application is starting: the disk can wait until it has what it needs.
+            stop.wait(_BREATH_S)
+            self._holder.keep()
         if self._interval_s is None:
             return
         while not stop.is_set():
@@ -61,6 +65,7 @@ class Refresher:
             if not stop.is_set():
                 with contextlib.suppress(EvalkitError):  # said and marked by the holder; the next may succeed
                     self._holder.attempt(self._timeout_s)
+                    self._holder.keep()
 
     @staticmethod
     def _jittered(seconds: float) -> float:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+from evalkit.values import Value
 
 __all__ = ["NAME_PATTERN", "Ref", "is_name"]
 
@@ -20,8 +21,7 @@ def is_name(text: str) -> bool:
     return len(text) <= _MAX_NAME and _NAME.fullmatch(text) is not None
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Ref:
+class Ref(Value):
     """One version of one named thing. Written `name@v3`; `name-v3` and `name@3` are read as the same."""
 
     name: str

@@ -5,19 +5,19 @@ from __future__ import annotations
 import os
 import time
 import weakref
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Self
 
 from evalkit.errors import EvalkitError, Problem, SourceError
 from evalkit.runtime.holder import Change, Holder
 from evalkit.runtime.last_good import LastGood, default_cache_dir, describe
 from evalkit.runtime.refresher import Refresher
+from evalkit.values import Value
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
     from collections.abc import Callable
     from types import TracebackType
+    from typing import Self
 
     from evalkit.runtime.resolved import ResolvedConfig, Variant
     from evalkit.runtime.snapshot import Snapshot
@@ -32,8 +32,7 @@ GRACE_S = 0.06
 """How long a start waits for the source when there is a set to start from without it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Status:
+class Status(Value):
     """How a registry is, for a health check."""
 
     source: str
@@ -102,7 +101,7 @@ class Registry:
             max_age_s = 3 * interval_s + timeout_s
         last_good = None
         if place.interval_s is not None:
-            folder = Path(cache_dir) if cache_dir is not None else default_cache_dir()
+            folder = os.fspath(cache_dir) if cache_dir is not None else default_cache_dir()
             last_good = LastGood(folder, place.identity)
         holder = Holder(place, last_good, max_age_s)
         refresher = Refresher(holder, interval_s, timeout_s)
@@ -158,6 +157,7 @@ class Registry:
         """
         before = self._holder.snapshot
         self._holder.attempt(self._timeout_s if timeout_s is None else timeout_s)
+        self._holder.keep()
         return self._holder.snapshot is not before
 
     def status(self) -> Status:
@@ -179,6 +179,7 @@ class Registry:
     def close(self) -> None:
         """Stop refreshing. What was resolved stays usable, and `resolve` goes on giving the last set."""
         self._closing()
+        self._holder.keep()
 
     def __enter__(self) -> Self:
         return self

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NoReturn
-
 from evalkit.errors import Problem, UnknownEntry
 from evalkit.runtime.frozen import FrozenDict, FrozenList, freeze
 from evalkit.runtime.refs import Ref
+from evalkit.values import Value
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import Any, NoReturn
     from uuid import UUID
 
     from evalkit.runtime.bundle import Bundle
@@ -22,8 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["ResolvedConfig", "ServedPrompt", "Variant", "resolve_from"]
 
 
-@dataclass(frozen=True, slots=True)
-class ServedPrompt:
+class ServedPrompt(Value):
     """The prompt of a config; `str()` is its reference, `triage-prompt@v9`."""
 
     ref: str
@@ -327,8 +326,7 @@ def _config(arm: _Arm, unit: str | None, why: str) -> ResolvedConfig:
     return config
 
 
-@dataclass(frozen=True, slots=True)
-class Variant:
+class Variant(Value):
     """One of those that serve a name, for an experiment layer of your own."""
 
     variant: str

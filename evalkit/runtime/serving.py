@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from evalkit.values import Value
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
 __all__ = ["Canary", "Conflict", "EntryState", "Serving", "conflicts", "serving"]
 
 
-@dataclass(frozen=True, slots=True)
-class EntryState:
+class EntryState(Value):
     """What decides whether a version serves."""
 
     version: int
@@ -26,8 +25,7 @@ class EntryState:
     """What the canary is assigned by and counted in: `request` or `key`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Canary:
+class Canary(Value):
     """A staging version that takes its share of production's traffic before the arms do."""
 
     version: int
@@ -36,13 +34,12 @@ class Canary:
     unit: str = "request"
 
 
-@dataclass(frozen=True, slots=True)
-class Serving:
+class Serving(Value):
     """The answer for one name and environment."""
 
     primary: int
     """The version that the plain result of `resolve` is, and the baseline of candidates."""
-    weights: dict[int, float] = field(default_factory=dict)
+    weights: Mapping[int, float]
     """Relative weights by version: one version, unless an A/B is live. The canary is not among them."""
     standby: tuple[int, ...] = ()
     """Former production versions, newest first: what a rollback returns to."""
@@ -50,8 +47,7 @@ class Serving:
     """In production only."""
 
 
-@dataclass(frozen=True, slots=True)
-class Conflict:
+class Conflict(Value):
     """Versions that claim what only one of them can have."""
 
     key: str
@@ -87,7 +83,7 @@ def serving(entries: Iterable[EntryState], env: str) -> Serving | None:
         staged = max((state.version for state in newer), default=None)
         return production if staged is None else Serving(staged, {staged: 1.0})
     canaries = [Canary(s.version, float(s.percent or 0), s.unit) for s in newer if _is_canary(s)]
-    return replace(production, canary=canaries[0]) if production and canaries else production
+    return production.replace(canary=canaries[0]) if production and canaries else production
 
 
 def conflicts(entries: Iterable[EntryState]) -> list[Conflict]:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from evalkit.runtime.resolved import ResolvedConfig, Variant, resolve_from, variants_of
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from evalkit.runtime.bundle import Bundle
     from evalkit.runtime.freshness import Freshness

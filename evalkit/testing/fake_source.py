@@ -6,7 +6,7 @@ import threading
 from typing import TYPE_CHECKING
 
 from evalkit.errors import Location, Problem, SourceError
-from evalkit.runtime.sources.base import Fetched
+from evalkit.runtime.sources.fetched import Fetched
 
 if TYPE_CHECKING:
     from evalkit.runtime.bundle import Bundle

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -195,9 +194,9 @@ def test_drafts_and_retired_entries_change_nothing(entries, env, others):
 
 @given(clear)
 def test_a_canary_changes_nothing_else(entries):
-    without = [replace(state, percent=None) for state in entries]
+    without = [state.replace(percent=None) for state in entries]
     found = serving(entries, "production")
-    assert serving(without, "production") == (replace(found, canary=None) if found else None)
+    assert serving(without, "production") == (found.replace(canary=None) if found else None)
     assert serving(without, "staging") == serving(entries, "staging")
 
 

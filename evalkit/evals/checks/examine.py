@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
@@ -176,7 +176,7 @@ class _Collected:
         for index, times in self._again.items():
             problem = self._problems[index]
             message = f"{problem.message} (and in {times:,} more rows)"
-            self._problems[index] = replace(problem, message=message)
+            self._problems[index] = problem.replace(message=message)
         if self._beyond:
             message = f"{self._beyond:,} more problems of cases are not listed"
             hint = "correct those that are listed, then check again"
@@ -212,9 +212,7 @@ class _PromptCheck:
 
 
 def _of_case(problem: Problem, case: Case) -> Problem:
-    return replace(
-        problem, code="EK408", message=f"{_named(case)}: {problem.message}", location=case.location
-    )
+    return problem.replace(code="EK408", message=f"{_named(case)}: {problem.message}", location=case.location)
 
 
 def _distinct(configs: Sequence[GenerationConfig]) -> list[_PromptCheck]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from evalkit.errors import Location, Problem
@@ -171,4 +171,4 @@ def _gate_problems(loaded: LoadedSuite, summary: CaseSummary) -> Iterator[Proble
 
 
 def _once(problems: Iterable[Problem]) -> list[Problem]:
-    return list(dict.fromkeys(replace(p) for p in problems))
+    return list(dict.fromkeys(problems))

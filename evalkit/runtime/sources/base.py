@@ -1,23 +1,13 @@
-"""Where bundles come from: one port, and what every adapter answers."""
+"""Where bundles come from: the port of every adapter. For type checkers; nothing imports it when it runs."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from evalkit.runtime.bundle import Bundle
+    from evalkit.runtime.sources.fetched import Fetched
 
-__all__ = ["BundleSource", "Fetched"]
-
-
-@dataclass(frozen=True, slots=True)
-class Fetched:
-    """One whole set, and how to ask later whether it has changed."""
-
-    bundle: Bundle
-    tag: str | None
-    """What the source calls this state of itself: an ETag, a commit, a fingerprint of files. None: it cannot say."""
+__all__ = ["BundleSource", "Stop"]
 
 
 class BundleSource(Protocol):
