@@ -24,6 +24,9 @@ __all__ = ["COMMANDS", "cli", "run"]
 COMMANDS: dict[str, str] = {
     "run": "Evaluate an entry against its suites.",
     "check": "Validate every file of the project.",
+    "resolve": "Show what an application gets: the config that serves now.",
+    "bundle": "Compile the registry into one file that applications ship or fetch.",
+    "verify": "Verify a bundle.",
     "list": "Show the entries, and which of them serve.",
     "show": "Show one entry with everything it resolves to.",
     "diff": "Show what differs between two entries, prompt text too.",

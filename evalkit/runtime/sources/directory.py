@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from evalkit.runtime.sources.base import Stop
 
-__all__ = ["DirectorySource"]
+__all__ = ["DirectorySource", "read_directory"]
 
 _SCAN_SHARE = 0.01
 """Of the time, at the most, is spent on looking whether a directory has changed."""
@@ -53,7 +53,9 @@ class DirectorySource:
                 before = self._fingerprint()
                 if before == known:
                     return None
-                files = {name: path.read_bytes() for name, path in self._files()}
+                files = {
+                    name: path.read_bytes() for name, path in _files(self._root, self._registry, self.display)
+                }
                 unchanged = self._fingerprint() == before
             except FileNotFoundError:
                 if not self._registry.is_dir():
@@ -79,26 +81,37 @@ class DirectorySource:
 
         began = time.perf_counter()
         stamps = hashlib.sha256()
-        for name, path in self._files():
+        for name, path in _files(self._root, self._registry, self.display):
             stamps.update(f"{name}\0{stamp(path.stat())}\0".encode("utf-8", "surrogateescape"))
         self._scan_s = time.perf_counter() - began
         return stamps.hexdigest()
 
-    def _files(self) -> Iterator[tuple[str, Path]]:
-        """The files that a bundle is made of, by the path that it knows them by."""
-        if not self._registry.is_dir():
-            raise _missing(self.display)
-        inside = self._root.resolve()
-        project = self._root / "evalkit.yaml"
-        if project.is_file():
-            yield "evalkit.yaml", _inside(project, inside, "evalkit.yaml")
-        for folder in _FOLDERS:
-            for entry in _sorted(self._registry / folder):
-                if entry.is_dir():
-                    for file in _sorted(Path(entry.path)):
-                        if file.name.endswith(".yaml") and file.is_file():
-                            name = f"registry/{folder}/{entry.name}/{file.name}"
-                            yield name, _inside(Path(file.path), inside, name)
+
+def read_directory(root: Path) -> dict[str, bytes]:
+    """The files of a project that a bundle is made of, by their path in it.
+
+    Raises:
+        SourceError: EK704, there is no registry.
+        ConfigError: EK108, a link leads out of the project.
+    """
+    return {name: path.read_bytes() for name, path in _files(root, root / "registry", str(root))}
+
+
+def _files(root: Path, registry: Path, display: str) -> Iterator[tuple[str, Path]]:
+    """The same files, not yet read."""
+    if not registry.is_dir():
+        raise _missing(display)
+    inside = root.resolve()
+    project = root / "evalkit.yaml"
+    if project.is_file():
+        yield "evalkit.yaml", _inside(project, inside, "evalkit.yaml")
+    for folder in _FOLDERS:
+        for entry in _sorted(registry / folder):
+            if entry.is_dir():
+                for file in _sorted(Path(entry.path)):
+                    if file.name.endswith(".yaml") and file.is_file():
+                        name = f"registry/{folder}/{entry.name}/{file.name}"
+                        yield name, _inside(Path(file.path), inside, name)
 
 
 def _sorted(folder: Path) -> list[os.DirEntry[str]]:

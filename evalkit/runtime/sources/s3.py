@@ -1,0 +1,86 @@
+"""A bundle in S3, or in anything that speaks its API: boto3 finds credentials, region and endpoint as it always does."""
+
+from __future__ import annotations
+
+from evalkit.errors import Location, Problem, SourceError
+from evalkit.runtime.bundle import read_bundle
+from evalkit.runtime.sources.fetched import Fetched
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from evalkit.runtime.sources.base import Stop
+
+__all__ = ["S3Source"]
+
+INTERVAL_S = 30.0
+MAX_BYTES = 64 * 1024 * 1024
+
+_HINTS = {
+    "NoSuchKey": "check the key, and that the bundle is published",
+    "NoSuchBucket": "check the name of the bucket, the region and the endpoint",
+    "AccessDenied": "the credentials need s3:GetObject on it",
+    "403": "the credentials need s3:GetObject on it",
+    "InvalidAccessKeyId": "check the credentials",
+    "SignatureDoesNotMatch": "check the credentials and the clock",
+}
+
+
+class S3Source:
+    """`s3://bucket/key`. A client is made for each question: none is shared with a forked child."""
+
+    interval_s: float | None = INTERVAL_S
+
+    def __init__(self, url: str) -> None:
+        """Raises SourceError: EK708, there is no bucket or no key in it."""
+        self.display = self.identity = url
+        self._bucket, _, self._key = url.partition("://")[2].partition("/")
+        if not self._bucket or not self._key:
+            hint = "write s3://bucket/path/bundle.json"
+            raise SourceError(Problem("EK708", "no object of a bucket", Location(url), hint))
+
+    def fetch(self, known: str | None, timeout_s: float) -> Fetched | None:
+        """As `BundleSource.fetch`."""
+        try:
+            from botocore.exceptions import BotoCoreError, ClientError
+        except ImportError:
+            raise self._failed("boto3 is not installed", "pip install 'evalkit[s3]'", "EK708") from None
+        condition = {"IfNoneMatch": known} if known else {}
+        try:
+            answer = _client(timeout_s).get_object(Bucket=self._bucket, Key=self._key, **condition)
+            if answer["ContentLength"] > MAX_BYTES:
+                raise self._failed(f"it is larger than {MAX_BYTES >> 20} MiB", "is it a bundle?")
+            body = answer["Body"].read()
+        except ClientError as error:
+            code = str(error.response.get("Error", {}).get("Code", ""))
+            if code in ("304", "NotModified") and known:
+                return None
+            message = f"the storage answers {code}: {error.response.get('Error', {}).get('Message', '')}"
+            raise self._failed(message.rstrip(": "), _HINTS.get(code, "it is tried again")) from None
+        except (BotoCoreError, OSError, ValueError) as error:
+            hint = "check credentials, region and AWS_ENDPOINT_URL; it is tried again"
+            raise self._failed(f"cannot be reached: {error}", hint) from None
+        return Fetched(read_bundle(body, self.display), answer["ETag"])
+
+    def wait(self, seconds: float, stop: Stop) -> None:
+        """As `BundleSource.wait`."""
+        stop.wait(seconds)
+
+    def _failed(self, message: str, hint: str, code: str = "EK704") -> SourceError:
+        return SourceError(Problem(code, message, Location(self.display), hint))
+
+
+def _client(timeout_s: float) -> Any:
+    """Two tries within the time. Buckets are addressed by path: what is not AWS may know no other way."""
+    import boto3
+    from botocore.config import Config
+
+    each = max(0.1, timeout_s / 2)
+    config = Config(
+        connect_timeout=each,
+        read_timeout=each,
+        retries={"total_max_attempts": 2, "mode": "standard"},
+        s3={"addressing_style": "path"},
+    )
+    return boto3.session.Session().client("s3", config=config)
