@@ -10,7 +10,7 @@ import hashlib
 import json
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, field_validator
 
 from evalkit.errors import Location, Problem, SchemaError
 from evalkit.registry.schema.base import Name, RefText, Strict, Version
@@ -42,8 +42,8 @@ class EvidenceRun(Strict):
     measurement_digest: Digest
     baseline_digest: Digest | None = None
     verdict: Literal["pass", "fail", "inconclusive"]
-    score: Share | None
-    ci95: Annotated[list[Share], Field(min_length=2, max_length=2)] | None
+    score: Share | None = None
+    ci95: Annotated[list[Share], Field(min_length=2, max_length=2)] | None = None
     primary: str
     cases: Annotated[int, Field(ge=0)]
     scored: Annotated[int, Field(ge=0)]
@@ -59,6 +59,15 @@ class EvidenceRun(Strict):
     evalkit_version: str
     scores: dict[str, tuple[int, float]] | None = None
     """By hashed case id: how many repeats were scored, and the sum. None where it would not fit."""
+
+    @field_validator("scores")
+    @classmethod
+    def _possible(cls, scores: dict[str, tuple[int, float]] | None) -> dict[str, tuple[int, float]] | None:
+        """Verdicts are computed from these: what no run can have measured is refused, NaN too."""
+        for key, (count, total) in (scores or {}).items():
+            if count < 1 or not 0 <= total <= count:
+                raise ValueError(f"{count} scores from 0 to 1 cannot add up to {total} (case {key})")
+        return scores
 
     def fingerprint(self) -> str:
         """What was measured, without when: two runs that share it and asked nothing new are one run."""
