@@ -49,11 +49,12 @@ bench: $(VENV)/dev.done ## Measure against the budgets (see benchmarks/README.md
 	$(BIN)/python benchmarks/throughput.py
 
 lock: ## Pin every dependency with its hashes; needs uv
-	uv pip compile pyproject.toml --extra cli --extra local --group build --universal --python-version 3.11 \
-	  --generate-hashes --no-emit-index-url --no-header --no-annotate --quiet -o requirements/run.lock
 	uv pip compile pyproject.toml --all-extras --group build --group test --group lint --universal \
 	  --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --quiet \
-	  -c requirements/run.lock -o requirements/dev.lock
+	  -o requirements/dev.lock
+	uv pip compile pyproject.toml --extra cli --extra local --group build --universal --python-version 3.11 \
+	  --generate-hashes --no-emit-index-url --no-header --no-annotate --quiet -c requirements/dev.lock \
+	  -o requirements/run.lock
 
 clean: ## Remove the environment and everything generated
 	rm -rf $(VENV) .evalkit .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -64,8 +64,11 @@ class Value:
 
     def replace(self, **changes: Any) -> Self:
         """The same with some fields changed."""
-        values = {name: getattr(self, name) for name in self._fields}
-        return type(self)(**{**values, **changes})
+        return type(self)(**{**self.as_dict(), **changes})
+
+    def as_dict(self) -> dict[str, Any]:
+        """The fields by name, for a health check or a log."""
+        return {name: getattr(self, name) for name in self._fields}
 
     def _tuple(self) -> tuple[Any, ...]:
         values = self.__dict__

@@ -18,13 +18,22 @@ import hashlib
 import math
 import os
 import sys
-from typing import TYPE_CHECKING
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from uuid import UUID
 
-__all__ = ["ALGORITHM", "assign_key", "assign_random", "draw", "fraction", "unit_of_key", "unit_of_request"]
+__all__ = [
+    "ALGORITHM",
+    "assign_key",
+    "assign_random",
+    "draw",
+    "draw_request",
+    "fraction",
+    "unit_of_key",
+    "unit_of_request",
+]
 
 ALGORITHM = 1
 """Part of every hash and of every unit. What it stands for never changes; a better algorithm gets the next number."""
@@ -93,6 +102,12 @@ def assign_random(weights: Mapping[int, float], canary: tuple[int, float] | None
 def draw() -> float:
     """A number in [0, 1) from the operating system: other after a fork, whatever seeds `random` has been given."""
     return (int.from_bytes(os.urandom(8), "big") >> 11) * _STEP
+
+
+def draw_request() -> tuple[float, str]:
+    """`draw()` and `unit_of_request()` for one call, by one question to the operating system."""
+    data = os.urandom(16)
+    return (int.from_bytes(data[:8], "big") >> 11) * _STEP, f"r{ALGORITHM}-{data[8:].hex()}"
 
 
 def unit_of_key(name: str, key: str | int | bytes | UUID) -> str:

@@ -21,7 +21,11 @@ _QUIET = {
     "GIT_OPTIONAL_LOCKS": "0",
     "GIT_NO_REPLACE_OBJECTS": "1",
     "GIT_PAGER": "cat",
+    "GIT_ALLOW_PROTOCOL": "file:git:http:https:ssh",
 }
+_KEPT = ("GIT_SSH", "GIT_ASKPASS", "GIT_SSL_", "GIT_HTTP_", "GIT_CONFIG_", "GIT_PROXY_", "GIT_CEILING_")
+"""How a server is reached and trusted is the user's to say; which repository is read is not."""
+
 _BLOB_MODES = (b"100644", b"100755")
 
 
@@ -40,7 +44,11 @@ class Git:
         Raises:
             SourceError: EK704, it fails, takes too long, or git is not installed.
         """
-        kept = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
+        kept = {
+            key: value
+            for key, value in os.environ.items()
+            if not key.startswith("GIT_") or key.startswith(_KEPT)
+        }
         command = ["git", "-C", self.folder, "-c", "core.quotePath=false", *arguments]
         try:
             done = subprocess.run(

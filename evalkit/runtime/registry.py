@@ -29,7 +29,7 @@ VARIABLE = "EVALKIT_REGISTRY"
 DEFAULT_SOURCE = "registry"
 
 GRACE_S = 0.06
-"""How long a start waits for the source when there is a set to start from without it."""
+"""How long a start waits for a source elsewhere when there is a set to start from without it."""
 
 
 class Status(Value):
@@ -83,8 +83,10 @@ class Registry:
                 http(s) or s3 URL of a bundle. Left out: the environment variable EVALKIT_REGISTRY, else `./registry`.
             refresh_s: how often to look for a new set, in seconds; 0 never looks again. Left out: what suits the
                 source (2 s for files, 30 s for URLs).
-            timeout_s: how long one attempt to read the source may take. A start waits that long only if there is
-                neither a last good set on this disk nor a `fallback`; else it goes on after 60 ms.
+            timeout_s: how long one attempt to read the source may take. A start waits that long for a source on this
+                machine. For one elsewhere it does so only if there is neither a last good set on this disk nor a
+                `fallback`; else it goes on after 60 ms with that, stale, and the source's set follows when it comes:
+                a job that must not begin with an older one calls `refresh` first.
             max_age_s: after how long without a confirmation a set is stale. Left out: three intervals and a timeout.
             cache_dir: where the last good set is kept. Left out: EVALKIT_CACHE_DIR, else the user's cache directory.
             fallback: a source on this machine, such as a bundle inside the application's own package, to start from
@@ -211,7 +213,7 @@ def _start(
 ) -> None:
     """Return with a set in the holder: the source's, or without it the best one on this machine."""
     began = time.monotonic()
-    if refresher.wait_for_first(GRACE_S) and holder.is_ready():
+    if refresher.wait_for_first(timeout_s if holder.source.is_local else GRACE_S) and holder.is_ready():
         return
     problems: list[Problem] = []
     _start_without_source(holder, refresher, last_good, fallback, problems)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from evalkit.errors import Problem, UnknownEntry
+from evalkit.runtime import assign
 from evalkit.runtime.frozen import FrozenDict, FrozenList, freeze
 from evalkit.runtime.refs import Ref
 from evalkit.values import Value
@@ -40,9 +41,11 @@ class _Arm:
     __slots__ = (
         "bundle_commit",
         "config",
+        "drawn",
         "entry",
         "freshness",
         "group",
+        "keyed",
         "prompt",
         "ref",
         "source",
@@ -56,6 +59,8 @@ class _Arm:
         self.ref = ref
         self.variant = variant
         self.why = why
+        self.drawn = f"v{ref.version} was drawn for this request"
+        self.keyed = f"v{ref.version} is assigned to this key"
         self.source = source
         self.freshness = freshness
         self.bundle_commit = bundle.commit.id if bundle.commit else None
@@ -236,11 +241,12 @@ class ResolvedConfig:
 
         Use one result for a request and all its retries.
         """
-        from evalkit.runtime.assign import assign_random, draw, unit_of_request
-
         group = self._arm.group
-        version = assign_random(group.weights, group.canary, draw())
-        return _config(group.arms[version], unit_of_request(), f"v{version} was drawn for this request")
+        draw, unit = assign.draw_request()
+        if len(group.arms) == 1:
+            return _config(self._arm, unit, self._arm.drawn)
+        arm = group.arms[assign.assign_random(group.weights, group.canary, draw)]
+        return _config(arm, unit, arm.drawn)
 
     def for_key(self, key: str | int | bytes | UUID) -> ResolvedConfig:
         """The variant to use for a conversation, a user, …: the same for the same key, in every process.
@@ -248,11 +254,9 @@ class ResolvedConfig:
         Raises:
             TypeError, ValueError: the key is None, empty, or of another type: use `for_request()` if there is none.
         """
-        from evalkit.runtime.assign import assign_key, unit_of_key
-
         group, name = self._arm.group, self._arm.ref.name
-        version = assign_key(name, group.weights, group.canary, key)
-        return _config(group.arms[version], unit_of_key(name, key), f"v{version} is assigned to this key")
+        arm = group.arms[assign.assign_key(name, group.weights, group.canary, key)]
+        return _config(arm, assign.unit_of_key(name, key), arm.keyed)
 
     def with_unit(self, unit: str) -> ResolvedConfig:
         """This config, logged under a unit that an experiment layer of your own has assigned."""

@@ -21,6 +21,7 @@ class FakeSource:
     def __init__(self, bundle: Bundle | None = None, *, name: str = "fake") -> None:
         """Without a bundle it cannot be reached until one is published."""
         self.display = name
+        self.is_local = False
         self.identity = name
         self.interval_s: float | None = 3600.0
         self.fetches = 0

@@ -63,7 +63,7 @@ class RecordedRequest:
 
 
 class ModelServer:
-    """Serves on a free port of 127.0.0.1 between `start` and `stop`; a context manager."""
+    """Serves on a port of 127.0.0.1, a free one by default, between `start` and `stop`; a context manager."""
 
     def __init__(
         self,
@@ -75,6 +75,7 @@ class ModelServer:
         case_id: Callable[[dict[str, Any]], str] | None = None,
         served_model: str | None = None,
         latency_s: float = 0.0,
+        port: int = 0,
     ) -> None:
         """What it answers, and whom.
 
@@ -87,6 +88,7 @@ class ModelServer:
             case_id: tells cases apart in `answered`; by default, the text of the last message.
             served_model: the model id in the answer; by default, the one asked for.
             latency_s: of every answer.
+            port: of 127.0.0.1 to listen on; 0 takes a free one.
         """
         self.faults = faults or Faults()
         self.requests: list[RecordedRequest] = []
@@ -99,6 +101,7 @@ class ModelServer:
         self._case_id = case_id or _last_text
         self._served_model = served_model
         self._latency_s = latency_s
+        self._port = port
         self._lock = threading.Lock()
         self._errors: list[Exception] = []
         self._http: _Server | None = None
@@ -118,7 +121,7 @@ class ModelServer:
 
     def start(self) -> None:
         """Listen, on a thread."""
-        self._http = _Server(("127.0.0.1", 0), _Handler)
+        self._http = _Server(("127.0.0.1", self._port), _Handler)
         self._http.owner = self
         self._thread = threading.Thread(target=self._http.serve_forever, args=(0.02,), daemon=True)
         self._thread.start()

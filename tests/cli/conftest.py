@@ -10,7 +10,7 @@ import pytest
 from evalkit.cli.main import run
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "tests" / "registry"))  # planting.py: small projects, valid and not
+sys.path[:0] = [str(ROOT / "tests" / folder) for folder in ("registry", "runtime")]  # planting.py, small_registry.py
 
 
 @dataclass(frozen=True)

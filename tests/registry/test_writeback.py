@@ -4,8 +4,8 @@ import pytest
 import yaml
 
 from evalkit.errors import WriteBackError
-from evalkit.runtime.yaml_source import parse_yaml
 from evalkit.registry.writeback import edit
+from evalkit.runtime.yaml_source import parse_yaml
 
 EVAL = {"suite": "triage-eval@v4", "score": 0.94, "run": "r-1", "evidence": "sha256:ab"}
 LINE = "eval: { suite: triage-eval@v4, score: 0.94, run: r-1, evidence: sha256:ab }"

@@ -11,8 +11,8 @@ from hypothesis import event, given
 from hypothesis import strategies as st
 
 from evalkit.errors import WriteBackError
-from evalkit.runtime.yaml_source import parse_yaml
 from evalkit.registry.writeback import edit
+from evalkit.runtime.yaml_source import parse_yaml
 
 # In what follows, @ is the indent inside a value, ¤ is a comment that nobody may lose, and one that begins with a
 # plain # is text. A value that ends with a newline goes on with empty lines.

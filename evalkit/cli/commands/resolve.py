@@ -47,7 +47,10 @@ def command(
     snapshot = Snapshot(fetched.bundle, place.display, Freshness(0.0))
     config = snapshot.resolve(name, env)
     if key is not None:
-        config = config.for_key(key)
+        try:
+            config = config.for_key(key)
+        except ValueError as error:
+            raise click.BadParameter(str(error), param_hint="--key") from None
     data = describe(config, snapshot.variants(name, env))
     if output_format == "json":
         print_json(data)

@@ -28,6 +28,11 @@ class BundleSource(Protocol):
         ...
 
     @property
+    def is_local(self) -> bool:
+        """Whether it is on this machine: a start waits for it, since it answers at once or is broken."""
+        ...
+
+    @property
     def interval_s(self) -> float | None:
         """How often to look for a change, in seconds; None for what never changes while a process lives."""
         ...

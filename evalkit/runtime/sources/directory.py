@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from pathlib import Path
 
-from evalkit.errors import ConfigError, Location, Problem, SourceError
+from evalkit.errors import ConfigError, EvalkitError, Location, Problem, SourceError
 from evalkit.runtime.sources.fetched import Fetched
 from evalkit.runtime.sources.file import INTERVAL_S, stamp, unreadable
 from evalkit.runtime.sources.watching import wait_for_change
@@ -29,6 +30,8 @@ _FOLDERS = ("entries", "prompts", "tools", "classes")
 class DirectorySource:
     """A registry directory, or the project that holds it. What lies there need not be committed: it has no commit."""
 
+    is_local = True
+
     def __init__(self, path: str) -> None:
         absolute = Path(path).absolute()
         is_registry = (absolute / "entries").is_dir() and not (absolute / "registry").is_dir()
@@ -41,6 +44,9 @@ class DirectorySource:
     @property
     def interval_s(self) -> float | None:
         """Longer for a directory that takes long to look through."""
+        if not self._scan_s:
+            with contextlib.suppress(EvalkitError, OSError):  # whoever reads it will be told
+                self._fingerprint()
         return max(INTERVAL_S, self._scan_s / _SCAN_SHARE)
 
     def fetch(self, known: str | None, timeout_s: float) -> Fetched | None:
@@ -73,7 +79,7 @@ class DirectorySource:
 
     def wait(self, seconds: float, stop: Stop) -> None:
         """As `BundleSource.wait`."""
-        wait_for_change([self._registry], seconds, stop)
+        wait_for_change(self._registry, seconds, stop)
 
     def _fingerprint(self) -> str:
         """Name, size, time and identity of every file, hashed."""

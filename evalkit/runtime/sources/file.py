@@ -20,6 +20,7 @@ INTERVAL_S = 2.0
 class FileSource:
     """A bundle file. Replace it as a whole (write beside it, then rename): a torn one is refused."""
 
+    is_local = True
     interval_s: float | None = INTERVAL_S
 
     def __init__(self, path: str) -> None:
@@ -43,15 +44,16 @@ class FileSource:
         """As `BundleSource.wait`."""
         from evalkit.runtime.sources.watching import wait_for_change
 
-        wait_for_change([os.path.dirname(self.identity)], seconds, stop)
+        folder, name = os.path.split(self.identity)
+        wait_for_change(folder, seconds, stop, file=name)
 
 
 def stamp(status: os.stat_result) -> str:
     """What changes when a file does."""
-    return f"{status.st_mtime_ns}-{status.st_size}-{status.st_ino}-{status.st_dev}"
+    return f"{status.st_mtime_ns}-{status.st_ctime_ns}-{status.st_size}-{status.st_ino}-{status.st_dev}"
 
 
 def unreadable(display: str, error: OSError) -> SourceError:
     """The system's refusal to read a source."""
-    message = f"cannot be read: {error.strerror or error}"
+    message = f"{os.path.abspath(display)} cannot be read: {error.strerror or error}"
     return SourceError(Problem("EK704", message, Location(display), "check that it exists and may be read"))

@@ -22,7 +22,10 @@ LOCAL_INTERVAL_S = 5.0
 REMOTE_INTERVAL_S = 60.0
 
 _REMOTE = re.compile(r"(?:https?|ssh|git|file)://.+|[\w.-]+@[\w.-]+:.+")
-_WRITTEN = re.compile(r"git\+(?P<place>.+?)(?:@(?P<ref>[^@:#]+))?(?:#(?P<folder>.*))?")
+_WRITTEN = re.compile(
+    # What is before the path of a URL, or of host:path, is no place for a ref: its @ stands before the host.
+    r"git\+(?P<place>(?:[a-z]+://[^/#]*/|[\w.-]+@[\w.-]+:)?[^#]*?)(?:@(?P<ref>[^@:#]+))?(?:#(?P<folder>.*))?"
+)
 
 
 class GitSource:
@@ -37,6 +40,7 @@ class GitSource:
         self._remote = place if _REMOTE.fullmatch(place) else None
         shown = re.sub(r"//[^/@]*@", "//", place)
         self.display = f"git+{shown}@{ref}" + (f"#{folder}" if folder else "")
+        self.is_local = self._remote is None
         self._ref = ref
         self._folder = folder.strip("/")
         if ".." in self._folder.split("/"):
@@ -70,7 +74,13 @@ class GitSource:
         """As `BundleSource.fetch`."""
         git = Git(self._place, self.display, timeout_s=timeout_s)
         if self._remote:
-            self._mirror(git, self._remote)
+            from pathlib import Path
+
+            from evalkit.runtime.atomic import locked
+
+            # The processes of one machine share the mirror, and git does not let two of them move one branch at once.
+            with locked(Path(self._place), Path(self._place).parent):
+                self._mirror(git, self._remote)
         elif not os.path.isdir(self._place):
             message = f"there is no directory {self._place}"
             raise git.failed(message, "name a repository on this machine, or a URL")
@@ -89,19 +99,10 @@ class GitSource:
         stop.wait(seconds)
 
     def _mirror(self, git: Git, remote: str) -> None:
-        """Bring the mirror up to date: branches and tags, and only the files that are asked for, if the server can."""
+        """Bring the mirror up to date: branches and tags."""
         if not os.path.isdir(os.path.join(self._place, "objects")):
             os.makedirs(self._place, mode=0o700, exist_ok=True)
-            git.run("init", "--bare", "--quiet", ".")
-        git.run(
-            *(
-                "-c",
-                "protocol.ext.allow=never",
-                "fetch",
-                "--quiet",
-                "--prune",
-                "--force",
-                "--no-write-fetch-head",
-            ),
-            *("--end-of-options", remote, "+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"),
-        )
+            git.run("init", "--bare", "--quiet", "--template=", ".")
+        refs = ("+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*")
+        options = ("--quiet", "--prune", "--force", "--no-write-fetch-head", "--end-of-options")
+        git.run("fetch", *options, remote, *refs)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 import re
-import time
 
 from evalkit.errors import Location, Problem, SourceError
 from evalkit.runtime.bundle import read_bundle
+from evalkit.runtime.sources.deadline import within
 from evalkit.runtime.sources.fetched import Fetched
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import threading
+    from email.message import Message
     from typing import Any
     from urllib.request import OpenerDirector, Request
 
@@ -40,6 +42,7 @@ _HINTS = {
 class HttpSource:
     """One URL. A connection is made for each question and closed after it."""
 
+    is_local = False
     interval_s: float | None = INTERVAL_S
 
     def __init__(self, url: str) -> None:
@@ -63,24 +66,30 @@ class HttpSource:
         self._url = urlunsplit((parts.scheme, netloc, parts.path, parts.query, ""))
         self.display = _without_secrets(self._url)
         self._user = (parts.username, parts.password or "") if parts.username is not None else None
-        self._may_send_secrets = parts.scheme == "https" or host in _LOOPBACK
+        self._is_loopback = host in _LOOPBACK
+        self._may_send_secrets = parts.scheme == "https" or self._is_loopback
 
     def fetch(self, known: str | None, timeout_s: float) -> Fetched | None:
         """As `BundleSource.fetch`."""
         from http.client import HTTPException
         from urllib.error import HTTPError
 
-        deadline = time.monotonic() + timeout_s
+        request = self._request(known)
+
+        def ask(given_up: threading.Event) -> tuple[bytes, str | None]:
+            opener = _opener(direct=self._is_loopback)
+            with opener.open(request, timeout=timeout_s) as response:
+                return _read(response, given_up), _tag(response.headers)
+
         try:
-            with _opener().open(self._request(known), timeout=timeout_s) as response:
-                body = _read(response, deadline, timeout_s)
-                tag = _tag(response.headers)
+            body, tag = within(timeout_s, ask)
         except HTTPError as error:
             error.close()
             if error.code == 304 and known is not None:
                 return None
             hint = _HINTS.get(error.code, "it is tried again")
-            raise self._failed(f"the server answers {error.code} {error.reason}", hint) from None
+            said = _printable(str(error.reason).splitlines()[0] if error.reason else "")
+            raise self._failed(f"the server answers {error.code} {said}".rstrip(), hint) from None
         except TimeoutError:
             raise self._failed(f"no whole answer within {timeout_s:g} s", "it is tried again") from None
         except (OSError, HTTPException, EOFError, ValueError) as error:
@@ -121,16 +130,21 @@ class HttpSource:
         if self._user is not None:
             user, password = map(unquote, self._user)
             return "Basic " + b64encode(f"{user}:{password}".encode()).decode()
+        if not token.isascii() or not token.isprintable():
+            raise self._failed(
+                f"{TOKEN_VARIABLE} holds a character that no token has", "set it again", "EK708"
+            )
         return f"Bearer {token}"
 
     def _failed(self, message: str, hint: str, code: str = "EK704") -> SourceError:
         return SourceError(Problem(code, message, Location(self.display), hint))
 
 
-def _opener() -> OpenerDirector:
-    """Redirects are followed a few times, and never from https to http."""
+def _opener(*, direct: bool) -> OpenerDirector:
+    """Redirects are followed a few times, and never from https to http. `direct`: past any proxy."""
     from urllib.error import URLError
-    from urllib.request import HTTPRedirectHandler, build_opener
+    from urllib.parse import urlsplit
+    from urllib.request import HTTPRedirectHandler, ProxyHandler, build_opener
 
     class Redirects(HTTPRedirectHandler):
         max_redirections = max_repeats = _MAX_REDIRECTS
@@ -139,13 +153,19 @@ def _opener() -> OpenerDirector:
             self, req: Request, fp: Any, code: int, msg: str, headers: Any, newurl: str
         ) -> Request | None:
             if not newurl.lower().startswith("https://" if req.full_url.startswith("https://") else "http"):
-                raise URLError(f"it redirects to {_without_secrets(newurl)[:200]}, which is not followed")
-            return super().redirect_request(req, fp, code, msg, headers, newurl)
+                fp.close()
+                shown = _printable(_without_secrets(newurl)[:200])
+                raise URLError(f"it redirects to {shown}, which is not followed")
+            followed = super().redirect_request(req, fp, code, msg, headers, newurl)
+            secret = req.unredirected_hdrs.get("Authorization")
+            if followed is not None and secret and urlsplit(newurl)[:2] == urlsplit(req.full_url)[:2]:
+                followed.add_unredirected_header("Authorization", secret)
+            return followed
 
-    return build_opener(Redirects)
+    return build_opener(Redirects, *([ProxyHandler({})] if direct else []))
 
 
-def _read(response: Any, deadline: float, timeout_s: float) -> bytes:
+def _read(response: Any, given_up: threading.Event) -> bytes:
     """The body, within the time, however slowly it comes, and within the size, however small it is packed."""
     import zlib
 
@@ -163,8 +183,8 @@ def _read(response: Any, deadline: float, timeout_s: float) -> bytes:
         size += len(part)
         if size > MAX_BYTES:
             raise ValueError(f"it is larger than {MAX_BYTES >> 20} MiB")
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"{timeout_s:g} s")
+        if given_up.is_set():
+            raise TimeoutError
         parts.append(part)
     announced = response.headers.get("Content-Length")
     if announced is not None and announced.isdigit() and received != int(announced):
@@ -174,10 +194,28 @@ def _read(response: Any, deadline: float, timeout_s: float) -> bytes:
     return b"".join(parts)
 
 
-def _tag(headers: Any) -> str | None:
-    if headers.get("ETag"):
+def _tag(headers: Message) -> str | None:
+    if headers["ETag"]:
         return f"etag {headers['ETag']}"
-    return f"modified {headers['Last-Modified']}" if headers.get("Last-Modified") else None
+    if headers["Last-Modified"] and _is_settled(headers):
+        return f"modified {headers['Last-Modified']}"
+    return None
+
+
+def _is_settled(headers: Message) -> bool:
+    """Whether the time of modification tells states apart: it has whole seconds (RFC 9110, 8.8.2.2)."""
+    from email.utils import parsedate_to_datetime
+
+    try:
+        now, modified = map(parsedate_to_datetime, (headers["Date"], headers["Last-Modified"]))
+        return (now - modified).total_seconds() > 1
+    except (TypeError, ValueError):
+        return False
+
+
+def _printable(text: str) -> str:
+    """What a server wrote, without what would write to a terminal."""
+    return "".join(c if c.isprintable() else "?" for c in text)[:300]
 
 
 def _without_secrets(url: str) -> str:

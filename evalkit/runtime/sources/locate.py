@@ -40,7 +40,7 @@ def open_source(text: str | os.PathLike[str]) -> BundleSource:
         from evalkit.runtime.sources.package import PackageSource
 
         return PackageSource(written)
-    if scheme == "git" or scheme.startswith("git+"):
+    if scheme == "git" or written.startswith("git+"):
         from evalkit.runtime.sources.git import GitSource
 
         return GitSource.parse(written)
@@ -56,7 +56,7 @@ def _local(path: str) -> BundleSource:
         from evalkit.runtime.sources.directory import DirectorySource
 
         return DirectorySource(path)
-    if os.path.exists(path):
+    if os.path.exists(path) or path.endswith(".json"):  # one that is not there (yet) says so when it is read
         from evalkit.runtime.sources.file import FileSource
 
         return FileSource(path)

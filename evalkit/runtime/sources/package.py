@@ -17,6 +17,7 @@ __all__ = ["PackageSource"]
 class PackageSource:
     """It never changes while a process lives."""
 
+    is_local = True
     interval_s: float | None = None
 
     def __init__(self, text: str) -> None:
@@ -37,15 +38,28 @@ class PackageSource:
         del timeout_s
         if known is not None:
             return None
-        from importlib.resources import files
-
         try:
-            data = files(self._package).joinpath(self._path).read_bytes()
-        except (ImportError, OSError, TypeError) as error:
+            data = self._read()
+        except (ImportError, OSError, TypeError, ValueError) as error:
             message = f"cannot be read: {type(error).__name__}: {error}"
             hint = "is the package installed, and the file among its package data?"
             raise SourceError(Problem("EK704", message, Location(self.display), hint)) from None
         return Fetched(read_bundle(data, self.display), "installed")
+
+    def _read(self) -> bytes:
+        """The file, without running the package: this thread may be what an import of it is waiting for."""
+        from importlib.machinery import PathFinder
+        from importlib.resources import files
+        from importlib.util import find_spec, module_from_spec
+
+        top, *below = self._package.split(".")
+        spec, name = find_spec(top), top
+        for part in below:
+            name = f"{name}.{part}"
+            spec = PathFinder.find_spec(name, spec.submodule_search_locations) if spec else None
+        if spec is None:
+            raise ModuleNotFoundError(f"no package is called {self._package}")
+        return files(module_from_spec(spec)).joinpath(self._path).read_bytes()
 
     def wait(self, seconds: float, stop: Stop) -> None:
         """As `BundleSource.wait`."""

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+
 from evalkit.errors import Location, Problem, SourceError
 from evalkit.runtime.bundle import read_bundle
+from evalkit.runtime.sources.deadline import within
 from evalkit.runtime.sources.fetched import Fetched
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import threading
     from typing import Any
 
     from evalkit.runtime.sources.base import Stop
@@ -16,6 +20,7 @@ __all__ = ["S3Source"]
 
 INTERVAL_S = 30.0
 MAX_BYTES = 64 * 1024 * 1024
+_CHUNK = 64 * 1024
 
 _HINTS = {
     "NoSuchKey": "check the key, and that the bundle is published",
@@ -30,6 +35,7 @@ _HINTS = {
 class S3Source:
     """`s3://bucket/key`. A client is made for each question: none is shared with a forked child."""
 
+    is_local = False
     interval_s: float | None = INTERVAL_S
 
     def __init__(self, url: str) -> None:
@@ -47,21 +53,37 @@ class S3Source:
         except ImportError:
             raise self._failed("boto3 is not installed", "pip install 'evalkit[s3]'", "EK708") from None
         condition = {"IfNoneMatch": known} if known else {}
+
+        def ask(given_up: threading.Event) -> tuple[bytes, str]:
+            client = _client(timeout_s)
+            try:
+                answer = client.get_object(Bucket=self._bucket, Key=self._key, **condition)
+                with contextlib.closing(answer["Body"]) as content:
+                    if answer["ContentLength"] > MAX_BYTES:
+                        raise self._failed(f"it is larger than {MAX_BYTES >> 20} MiB", "is it a bundle?")
+                    parts = []
+                    for part in content.iter_chunks(_CHUNK):
+                        if given_up.is_set():
+                            raise TimeoutError
+                        parts.append(part)
+                return b"".join(parts), answer["ETag"]
+            finally:
+                client.close()
+
         try:
-            answer = _client(timeout_s).get_object(Bucket=self._bucket, Key=self._key, **condition)
-            if answer["ContentLength"] > MAX_BYTES:
-                raise self._failed(f"it is larger than {MAX_BYTES >> 20} MiB", "is it a bundle?")
-            body = answer["Body"].read()
+            body, tag = within(timeout_s, ask)
         except ClientError as error:
             code = str(error.response.get("Error", {}).get("Code", ""))
             if code in ("304", "NotModified") and known:
                 return None
             message = f"the storage answers {code}: {error.response.get('Error', {}).get('Message', '')}"
             raise self._failed(message.rstrip(": "), _HINTS.get(code, "it is tried again")) from None
+        except TimeoutError:
+            raise self._failed(f"no whole answer within {timeout_s:g} s", "it is tried again") from None
         except (BotoCoreError, OSError, ValueError) as error:
             hint = "check credentials, region and AWS_ENDPOINT_URL; it is tried again"
             raise self._failed(f"cannot be reached: {error}", hint) from None
-        return Fetched(read_bundle(body, self.display), answer["ETag"])
+        return Fetched(read_bundle(body, self.display), tag)
 
     def wait(self, seconds: float, stop: Stop) -> None:
         """As `BundleSource.wait`."""

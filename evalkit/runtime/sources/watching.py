@@ -2,41 +2,54 @@
 
 from __future__ import annotations
 
+import os
 import time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable
     from pathlib import Path
 
     from evalkit.runtime.sources.base import Stop
 
 __all__ = ["wait_for_change"]
 
-_STOP_CHECK_MS = 500
+_STEP_MS = 250
+"""Between two looks at what the system has reported: four a second, and none at the files."""
 
 
-def wait_for_change(folders: Sequence[str | Path], seconds: float, stop: Stop) -> None:
-    """Return after a change below one of the folders, after `seconds` at the latest, or when `stop` is set."""
+def wait_for_change(folder: str | Path, seconds: float, stop: Stop, *, file: str | None = None) -> None:
+    """Return after a change, after `seconds` at the latest, or when `stop` is set.
+
+    Args:
+        folder: everything below it counts; with `file`, only what lies in it.
+        seconds: the longest wait.
+        stop: ends the wait within a second.
+        file: the one name in the folder that counts, and links beside it, since a deployment may switch those.
+    """
     try:
         from watchfiles import watch
     except ImportError:
         stop.wait(seconds)
         return
+    deadline = time.monotonic() + seconds
     try:
-        deadline = time.monotonic() + seconds
         for changes in watch(
-            *folders,
-            watch_filter=None,
-            debounce=50,
-            step=20,
-            stop_event=stop,
-            rust_timeout=min(_STOP_CHECK_MS, max(1, int(seconds * 1000))),
+            folder,
+            watch_filter=None if file is None else _is_about(file),
+            debounce=_STEP_MS,
+            step=_STEP_MS,
+            stop_event=stop,  # type: ignore[arg-type]  # it asks for `is_set` alone
+            rust_timeout=max(1, min(1000, int(seconds * 1000))),
             yield_on_timeout=True,
             raise_interrupt=False,
-            recursive=True,
+            recursive=file is None,
         ):
             if changes or stop.is_set() or time.monotonic() >= deadline:
                 return
     except Exception:  # noqa: BLE001 - a folder that is gone, no watches left: the clock does as well
-        stop.wait(seconds)
+        stop.wait(max(0.0, deadline - time.monotonic()))
+
+
+def _is_about(file: str) -> Callable[[object, str], bool]:
+    return lambda _, path: os.path.basename(path) == file or os.path.islink(path)
