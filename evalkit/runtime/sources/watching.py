@@ -39,7 +39,7 @@ def wait_for_change(folder: str | Path, seconds: float, stop: Stop, *, file: str
             watch_filter=None if file is None else _is_about(file),
             debounce=_STEP_MS,
             step=_STEP_MS,
-            stop_event=stop,  # type: ignore[arg-type]  # it asks for `is_set` alone
+            stop_event=stop,
             rust_timeout=max(1, min(1000, int(seconds * 1000))),
             yield_on_timeout=True,
             raise_interrupt=False,
