@@ -10,6 +10,7 @@ import threading
 import time
 
 from evalkit.errors import BundleError, EvalkitError, Location, Problem, SourceError
+from evalkit.runtime.forking import import_now
 from evalkit.runtime.freshness import Freshness
 from evalkit.runtime.last_good import describe
 from evalkit.runtime.snapshot import Snapshot
@@ -240,6 +241,9 @@ class Holder:
 
 
 def _log() -> Any:
-    import logging  # costs a third of what the rest of the runtime does, and most processes never come here
+    import_now(
+        "logging"
+    )  # costs a third of what the rest of the runtime does, and most processes never come here
+    import logging
 
     return logging.getLogger("evalkit.registry")

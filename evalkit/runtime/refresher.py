@@ -8,6 +8,7 @@ import threading
 import weakref
 
 from evalkit.errors import EvalkitError
+from evalkit.runtime.forking import import_now
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ class Refresher:
         _LIVING.discard(self)
 
     def _run(self, stop: threading.Event, *, at_once: bool = True) -> None:
+        self._holder.source.prepare()
         if at_once:
             try:
                 self._holder.attempt(self._timeout_s)
@@ -57,6 +59,7 @@ class Refresher:
                 self._first.set()
             # The application is starting: the disk can wait until it has what it needs.
             stop.wait(_BREATH_S)
+            import_now("pathlib", "evalkit.runtime.atomic")
             self._holder.keep()
         if self._interval_s is None:
             return

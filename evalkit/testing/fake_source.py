@@ -49,6 +49,9 @@ class FakeSource:
         """Answer again."""
         self._open.set()
 
+    def prepare(self) -> None:
+        """As `BundleSource.prepare`."""
+
     def fetch(self, known: str | None, timeout_s: float) -> Fetched | None:
         """What was published last; None if that is `known`.
 

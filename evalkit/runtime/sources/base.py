@@ -37,6 +37,10 @@ class BundleSource(Protocol):
         """How often to look for a change, in seconds; None for what never changes while a process lives."""
         ...
 
+    def prepare(self) -> None:
+        """Import what `fetch` and `wait` need; called once before them, by the thread that will call them."""
+        ...
+
     def fetch(self, known: str | None, timeout_s: float) -> Fetched | None:
         """The bundle, or None if it has not changed since the state tagged `known`.
 

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 from evalkit.errors import ConfigError, EvalkitError, Location, Problem, SourceError
+from evalkit.runtime.forking import import_now
 from evalkit.runtime.sources.fetched import Fetched
 from evalkit.runtime.sources.file import INTERVAL_S, stamp, unreadable
 from evalkit.runtime.sources.watching import wait_for_change
@@ -48,6 +49,10 @@ class DirectorySource:
             with contextlib.suppress(EvalkitError, OSError):  # whoever reads it will be told
                 self._fingerprint()
         return max(INTERVAL_S, self._scan_s / _SCAN_SHARE)
+
+    def prepare(self) -> None:
+        """As `BundleSource.prepare`."""
+        import_now("jinja2", "evalkit.runtime.compile")
 
     def fetch(self, known: str | None, timeout_s: float) -> Fetched | None:
         """As `BundleSource.fetch`."""

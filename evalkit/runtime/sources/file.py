@@ -27,6 +27,9 @@ class FileSource:
         self.display = path
         self.identity = os.path.abspath(path)
 
+    def prepare(self) -> None:
+        """As `BundleSource.prepare`."""
+
     def fetch(self, known: str | None, timeout_s: float) -> Fetched | None:
         """As `BundleSource.fetch`."""
         del timeout_s  # a local disk answers at once

@@ -8,6 +8,7 @@ import re
 
 from evalkit.errors import Location, Problem, SourceError
 from evalkit.runtime.compile import compile_registry
+from evalkit.runtime.forking import import_now
 from evalkit.runtime.git import Git
 from evalkit.runtime.last_good import default_cache_dir
 from evalkit.runtime.sources.fetched import Fetched
@@ -69,6 +70,10 @@ class GitSource:
             hint = "write git:REF, or git+URL@REF, or git+URL@REF#folder"
             raise SourceError(Problem("EK708", "no ref of a repository", Location(text), hint))
         return cls(match["place"], match["ref"] or "HEAD", match["folder"] or "")
+
+    def prepare(self) -> None:
+        """As `BundleSource.prepare`."""
+        import_now("jinja2", "pathlib", "evalkit.runtime.atomic")
 
     def fetch(self, known: str | None, timeout_s: float) -> Fetched | None:
         """As `BundleSource.fetch`."""

@@ -7,6 +7,7 @@ import re
 
 from evalkit.errors import Location, Problem, SourceError
 from evalkit.runtime.bundle import read_bundle
+from evalkit.runtime.forking import import_now
 from evalkit.runtime.sources.deadline import within
 from evalkit.runtime.sources.fetched import Fetched
 
@@ -68,6 +69,10 @@ class HttpSource:
         self._user = (parts.username, parts.password or "") if parts.username is not None else None
         self._is_loopback = host in _LOOPBACK
         self._may_send_secrets = parts.scheme == "https" or self._is_loopback
+
+    def prepare(self) -> None:
+        """As `BundleSource.prepare`."""
+        import_now("base64", "urllib.error", "urllib.request", "zlib", "evalkit.runtime.sources.deadline")
 
     def fetch(self, known: str | None, timeout_s: float) -> Fetched | None:
         """As `BundleSource.fetch`."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from evalkit.errors import Location, Problem, SourceError
 from evalkit.runtime.bundle import read_bundle
+from evalkit.runtime.forking import import_now
 from evalkit.runtime.sources.fetched import Fetched
 
 if TYPE_CHECKING:
@@ -32,6 +33,10 @@ class PackageSource:
         if not self._package.replace(".", "_").isidentifier() or not all(parts) or ".." in parts:
             hint = "write package:NAME/FILE, such as package:myapp/registry.json"
             raise SourceError(Problem("EK708", "no file of a package", Location(text), hint))
+
+    def prepare(self) -> None:
+        """As `BundleSource.prepare`."""
+        import_now("importlib.util", "importlib.machinery", "importlib.resources")
 
     def fetch(self, known: str | None, timeout_s: float) -> Fetched | None:
         """As `BundleSource.fetch`."""

@@ -6,6 +6,7 @@ import contextlib
 
 from evalkit.errors import Location, Problem, SourceError
 from evalkit.runtime.bundle import read_bundle
+from evalkit.runtime.forking import import_now
 from evalkit.runtime.sources.deadline import within
 from evalkit.runtime.sources.fetched import Fetched
 
@@ -45,6 +46,12 @@ class S3Source:
         if not self._bucket or not self._key:
             hint = "write s3://bucket/path/bundle.json"
             raise SourceError(Problem("EK708", "no object of a bucket", Location(url), hint))
+
+    def prepare(self) -> None:
+        """As `BundleSource.prepare`."""
+        import_now(
+            "boto3.session", "botocore.config", "botocore.exceptions", "botocore.httpsession", "s3transfer"
+        )
 
     def fetch(self, known: str | None, timeout_s: float) -> Fetched | None:
         """As `BundleSource.fetch`."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import time
 
+from evalkit.runtime.forking import import_now
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,6 +29,7 @@ def wait_for_change(folder: str | Path, seconds: float, stop: Stop, *, file: str
         stop: ends the wait within a second.
         file: the one name in the folder that counts, and links beside it, since a deployment may switch those.
     """
+    import_now("watchfiles")
     try:
         from watchfiles import watch
     except ImportError:
