@@ -72,11 +72,34 @@ def locked(path: Path, lock_dir: Path) -> Iterator[None]:
             # The lock file stays for ever: were it removed, one process could hold the old file and one the new.
             handle = stack.enter_context((lock_dir / name).open("ab"))
             _acquire(handle.fileno())
+            _HELD.add(handle.fileno())
+            stack.callback(_HELD.discard, handle.fileno())
             stack.callback(_release, handle.fileno())
             _remove_leftovers(path)
         except OSError as error:
             raise _refusal(f"cannot be locked: {error.strerror}", str(lock_dir / name)) from error
         yield
+
+
+_HELD: set[int] = set()
+"""The handles that hold a lock now."""
+
+
+def _let_go_in_child() -> None:
+    """A lock belongs to the parent; a child that keeps its copy open would hold it for ever, once the parent is gone.
+
+    The handle is pointed elsewhere, not closed: whoever opened it will close its number.
+    """
+    if _HELD:
+        nothing = os.open(os.devnull, os.O_RDONLY)
+        for handle in _HELD:
+            os.dup2(nothing, handle, inheritable=False)
+        os.close(nothing)
+        _HELD.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_let_go_in_child)
 
 
 def _permissions(path: Path, shown: str) -> int | None:

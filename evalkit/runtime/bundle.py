@@ -320,7 +320,10 @@ def _commit(value: Any) -> Commit | None:
     ):
         raise _Fault("commit holds a value of the wrong type")
     try:
-        seconds = int(datetime.fromisoformat(time).timestamp())
+        moment = datetime.fromisoformat(time)
+        if moment.tzinfo is None:
+            raise _Fault("commit.time names no time zone")
+        seconds = int(moment.timestamp())
     except (ValueError, OverflowError):
         raise _Fault("commit.time is no time such as 2026-01-31T12:00:00Z") from None
     return Commit(id_, count, seconds, dirty)

@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+
+# What is registered last is done first before a fork. Imported here, logging does its part after ours: else a fork would
+# hold its lock while it waits for an import that asks for a logger.
+import logging
 import os
 import threading
 
 __all__ = ["import_now"]
 
-_importing = threading.Lock()
+_LONGEST_S = 2.0
+"""That a fork is held up, should another module's preparations for it hold what the import needs."""
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(
-        before=_importing.acquire, after_in_parent=_importing.release, after_in_child=_importing.release
-    )
+_importing = threading.Lock()
 
 
 def import_now(*modules: str) -> None:
@@ -27,3 +29,18 @@ def import_now(*modules: str) -> None:
         for name in modules:
             with contextlib.suppress(ImportError):
                 importlib.import_module(name)
+
+
+def _before() -> None:
+    _importing.acquire(timeout=_LONGEST_S)
+
+
+def _after() -> None:
+    with contextlib.suppress(RuntimeError):  # it was not to be had in time
+        _importing.release()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_before, after_in_parent=_after, after_in_child=_after)
+
+del logging

@@ -10,7 +10,6 @@ import threading
 import time
 
 from evalkit.errors import BundleError, EvalkitError, Location, Problem, SourceError
-from evalkit.runtime.forking import import_now
 from evalkit.runtime.freshness import Freshness
 from evalkit.runtime.last_good import describe
 from evalkit.runtime.snapshot import Snapshot
@@ -74,7 +73,9 @@ class Holder:
 
     def renew_locks(self) -> None:
         """In a forked child: whoever held them is not there any more."""
-        self._attempting = threading.Lock()
+        # Re-entrant, because a callback may refresh, and the collector may close a registry anywhere.
+        self._attempting = threading.RLock()
+        self._keeping = threading.RLock()
         self._flipping = threading.Lock()
 
     @property
@@ -93,24 +94,31 @@ class Holder:
 
     def add_callback(self, callback: Callable[[Change], object]) -> Callable[[], None]:
         """Call it after each exchange, in the thread that made it; returns what takes it off again."""
-        self._callbacks = (*self._callbacks, callback)
+        with self._flipping:
+            self._callbacks = (*self._callbacks, callback)
 
         def remove() -> None:
-            self._callbacks = tuple(item for item in self._callbacks if item is not callback)
+            with self._flipping:
+                self._callbacks = tuple(item for item in self._callbacks if item is not callback)
 
         return remove
 
-    def attempt(self, timeout_s: float) -> None:
+    def attempt(self, timeout_s: float, closed: Callable[[], bool] = lambda: False) -> None:
         """Ask the source once, and take what it has if that is newer and whole.
 
         Raises:
             EvalkitError: it gave nothing that can be served; what served before goes on serving, marked stale.
         """
-        with self._attempting:
+        if not self._attempting.acquire(timeout=timeout_s):
+            message = f"another attempt has not ended within {timeout_s:g} s"
+            raise SourceError(Problem("EK704", message, Location(self.source.display)))
+        try:
             state = self._state
             self.attempts += 1
             try:
                 fetched = self.source.fetch(state.tag, timeout_s)
+                if closed():
+                    return
                 if fetched is not None:
                     self._offer(fetched)
                 elif state.refused is None:
@@ -125,6 +133,8 @@ class Holder:
                 wrapped = SourceError(Problem("EK704", describe(error), Location(self.source.display)))
                 self._doubt(wrapped)
                 raise wrapped from error
+        finally:
+            self._attempting.release()
         self._recovered()
 
     def start_from(self, bundle: Bundle, source: str, tag: str | None, age_s: float, why: str) -> bool:
@@ -157,6 +167,8 @@ class Holder:
                     self._refuse(refused)
                 freshness = Freshness(time.time(), max_age_s=self._max_age_s)
                 after = Snapshot(bundle, self.source.display, freshness)
+                for name, env in current.asked if current else ():
+                    after.resolve(name, env)  # what is in use stays known, and no request pays for it
                 self._state = state.replace(snapshot=after, tag=fetched.tag, refused=None)
                 same = False
         if same:
@@ -164,8 +176,10 @@ class Holder:
             return
         if current is not None:
             current.freshness.doubt("a newer set serves now: resolve again")
-            self._tell(Change(current, after))
         self._unkept = fetched
+        if current is not None:
+            self.keep()
+            self._tell(Change(current, after))
 
     def _refusal(self, bundle: Bundle, current: Snapshot | None) -> Problem | None:
         """Why an update is not served; None if it may be."""
@@ -210,13 +224,16 @@ class Holder:
 
     def keep(self) -> None:
         """Put the set that was taken last on disk, unless that is done."""
-        fetched, self._unkept = self._unkept, None
-        if self._last_good is None or fetched is None:
-            return
-        try:
-            self._last_good.save(fetched.bundle, fetched.tag)
-        except (OSError, EvalkitError) as error:
-            _log().warning("evalkit: the last good set cannot be kept on disk: %s", describe(error))
+        with self._keeping:
+            fetched = self._unkept
+            if self._last_good is None or fetched is None:
+                return
+            try:
+                self._last_good.save(fetched.bundle, fetched.tag)
+            except (OSError, EvalkitError) as error:
+                _log().warning("evalkit: the last good set cannot be kept on disk: %s", describe(error))
+            if self._unkept is fetched:
+                self._unkept = None
 
     def _tell(self, change: Change) -> None:
         commit = change.after.bundle.commit
@@ -225,7 +242,9 @@ class Holder:
         for callback in self._callbacks:
             try:
                 callback(change)
-            except Exception:  # noqa: BLE001 - a callback of the application must not end the refreshing
+            except KeyboardInterrupt:
+                raise
+            except BaseException:  # noqa: BLE001 - not even SystemExit of the application may end the refreshing
                 _log().exception("evalkit: an on_change callback failed")
 
     def _say(self, message: str) -> None:
@@ -241,9 +260,6 @@ class Holder:
 
 
 def _log() -> Any:
-    import_now(
-        "logging"
-    )  # costs a third of what the rest of the runtime does, and most processes never come here
     import logging
 
     return logging.getLogger("evalkit.registry")

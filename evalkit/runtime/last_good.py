@@ -67,22 +67,25 @@ class LastGood:
                 confirmed_at = os.fstat(file.fileno()).st_mtime
         except FileNotFoundError:
             return None
-        if header is None or hashlib.sha256(content).hexdigest() != header.get("sha256"):
+        if header is None or _checksum(header, content) != header.get("sha256"):
             header = {}  # cut or damaged: reading it as a bundle says how, and its tag is not to be trusted
         bundle = read_bundle(content, f"the last good set ({self.path})")
         tag = header.get("tag")
         return Saved(bundle, tag if isinstance(tag, str) else None, confirmed_at)
 
     def order(self) -> tuple[int, int] | None:
-        """Of what is there, without reading all of it; None if nothing is, or it has none."""
+        """Of the whole set that is there, without taking it apart; None if none is, or it has no order."""
         try:
             with open(self.path, "rb") as file:
                 header = _header(file.readline(_MAX_HEADER))
+                content = file.read()
         except OSError:
             return None
         order = header.get("order") if header else None
         good = isinstance(order, list) and len(order) == 2 and all(type(item) is int for item in order)
-        return (order[0], order[1]) if good and order else None
+        if header is None or not good or not order or _checksum(header, content) != header.get("sha256"):
+            return None
+        return order[0], order[1]
 
     def save(self, bundle: Bundle, tag: str | None) -> None:
         """Keep a set, unless another process has kept a newer one meanwhile.
@@ -95,12 +98,8 @@ class LastGood:
         from evalkit.runtime.atomic import locked, write_bytes
 
         content = bundle.encode()
-        header = {
-            "kind": _KIND,
-            "sha256": hashlib.sha256(content).hexdigest(),
-            "order": bundle.order,
-            "tag": tag,
-        }
+        header: dict[str, Any] = {"kind": _KIND, "order": bundle.order, "tag": tag}
+        header["sha256"] = _checksum(header, content)
         path = Path(self.path)
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with locked(path, path.parent):
@@ -112,6 +111,12 @@ class LastGood:
         """The source has confirmed the set that is there."""
         with contextlib.suppress(OSError):  # it was removed: then there is nothing to be confirmed
             os.utime(self.path)
+
+
+def _checksum(header: dict[str, Any], content: bytes) -> str:
+    """Over the bundle and what the header says of it."""
+    said = json.dumps([header.get("order"), header.get("tag")]).encode()
+    return hashlib.sha256(said + b"\n" + content).hexdigest()
 
 
 def _header(line: bytes) -> dict[str, Any] | None:

@@ -29,7 +29,7 @@ class Refresher:
         self._holder = holder
         self._interval_s = interval_s
         self._timeout_s = timeout_s
-        self._stop = threading.Event()
+        self._stop = _Stop()
         self._first = threading.Event()
         self.first_error: EvalkitError | None = None
         """Why the first attempt did not succeed."""
@@ -48,11 +48,17 @@ class Refresher:
         self._stop.set()
         _LIVING.discard(self)
 
-    def _run(self, stop: threading.Event, *, at_once: bool = True) -> None:
-        self._holder.source.prepare()
+    def _run(self, stop: _Stop, *, at_once: bool = True, in_child: bool = False) -> None:
+        if in_child:
+            # What other modules do after a fork comes after what we do: until then their locks are the parent's.
+            stop.wait(_BREATH_S)
+        with contextlib.suppress(
+            Exception
+        ):  # an adapter's own mistake must not end the thread; it will show itself
+            self._holder.source.prepare()
         if at_once:
             try:
-                self._holder.attempt(self._timeout_s)
+                self._holder.attempt(self._timeout_s, stop.is_set)
             except EvalkitError as error:
                 self.first_error = error
             finally:
@@ -64,10 +70,14 @@ class Refresher:
         if self._interval_s is None:
             return
         while not stop.is_set():
-            self._holder.source.wait(self._jittered(self._interval_s), stop)
+            seconds = self._jittered(self._interval_s)
+            try:
+                self._holder.source.wait(seconds, stop)
+            except Exception:  # noqa: BLE001 - an adapter's own mistake must not end the thread
+                stop.wait(seconds)
             if not stop.is_set():
                 with contextlib.suppress(EvalkitError):  # said and marked by the holder; the next may succeed
-                    self._holder.attempt(self._timeout_s)
+                    self._holder.attempt(self._timeout_s, stop.is_set)
                     self._holder.keep()
 
     @staticmethod
@@ -80,17 +90,42 @@ class Refresher:
             return
         self._holder.renew_locks()
         asked = self._first.is_set()
-        self._stop, self._first = threading.Event(), threading.Event()
+        self._stop, self._first = _Stop(), threading.Event()
         if asked:
             self._first.set()
         if self._interval_s is not None or not asked:
             threading.Thread(
                 target=self._run,
                 args=(self._stop,),
-                kwargs={"at_once": not asked},
+                kwargs={"at_once": not asked, "in_child": True},
                 name="evalkit-refresh",
                 daemon=True,
             ).start()
+
+
+class _Stop:
+    """What ends the thread. It may be set anywhere: by the collector, too, in the middle of this thread's `wait`.
+
+    A `threading.Event` may not: it holds a lock of its own meanwhile.
+    """
+
+    def __init__(self) -> None:
+        self._is_set = False
+        self._until = threading.Lock()
+        self._until.acquire()
+
+    def is_set(self) -> bool:
+        return self._is_set
+
+    def set(self) -> None:
+        self._is_set = True
+        with contextlib.suppress(RuntimeError):  # it was set before
+            self._until.release()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        if not self._is_set and self._until.acquire(timeout=-1 if timeout is None else timeout):
+            self.set()  # for the next one who waits
+        return self._is_set
 
 
 _LIVING: weakref.WeakSet[Refresher] = weakref.WeakSet()

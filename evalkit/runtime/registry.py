@@ -63,7 +63,7 @@ class Registry:
         self._holder = holder
         self._refresher = refresher
         self._timeout_s = timeout_s
-        self._closing = weakref.finalize(self, refresher.stop)
+        self._closing = weakref.finalize(self, _end, refresher, holder)
 
     @classmethod
     def open(
@@ -181,7 +181,6 @@ class Registry:
     def close(self) -> None:
         """Stop refreshing. What was resolved stays usable, and `resolve` goes on giving the last set."""
         self._closing()
-        self._holder.keep()
 
     def __enter__(self) -> Self:
         return self
@@ -194,6 +193,12 @@ class Registry:
     def __repr__(self) -> str:
         status = self.status()
         return f"<Registry {status.source} {(status.commit or status.digest)[:19]}{' stale' if status.stale else ''}>"
+
+
+def _end(refresher: Refresher, holder: Holder) -> None:
+    """When it is closed, when nobody holds it any more, or when the process ends."""
+    refresher.stop()
+    holder.keep()
 
 
 def _place(source: str | os.PathLike[str] | BundleSource) -> BundleSource:

@@ -485,6 +485,8 @@ def test_importing_the_call_log_does_not_import_logging():
     import subprocess
     import sys
 
-    code = "import sys; import evalkit.runtime.call, evalkit.runtime.telemetry; print('logging' in sys.modules)"
+    code = (
+        "import sys; import evalkit.runtime.call, evalkit.runtime.telemetry; print('logging' in sys.modules)"
+    )
     ran = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert ran.stdout == "False\n"

@@ -41,6 +41,8 @@ class DirectorySource:
         self.display = path
         self.identity = str(absolute)
         self._scan_s = 0.0
+        self._broken: tuple[str, ConfigError] | None = None
+        """A state that does not compile, and why: it is not compiled again before something changes."""
 
     @property
     def interval_s(self) -> float | None:
@@ -56,14 +58,14 @@ class DirectorySource:
 
     def fetch(self, known: str | None, timeout_s: float) -> Fetched | None:
         """As `BundleSource.fetch`."""
-        from evalkit.runtime.compile import compile_registry
-
         deadline = time.monotonic() + timeout_s
         for _ in range(_TRIES):
             try:
                 before = self._fingerprint()
                 if before == known:
                     return None
+                if self._broken and self._broken[0] == before:
+                    raise self._broken[1]
                 files = {
                     name: path.read_bytes() for name, path in _files(self._root, self._registry, self.display)
                 }
@@ -75,12 +77,21 @@ class DirectorySource:
             except OSError as error:
                 raise unreadable(self.display, error) from None
             if unchanged:
-                return Fetched(compile_registry(files, None, where=self.display), before)
+                return self._compiled(files, before)
             if time.monotonic() > deadline:
                 break
         message = "its files are being changed faster than they can be read"
         hint = "write the new state beside it and exchange the two with one rename"
         raise SourceError(Problem("EK704", message, Location(self.display), hint))
+
+    def _compiled(self, files: dict[str, bytes], tag: str) -> Fetched:
+        from evalkit.runtime.compile import compile_registry
+
+        try:
+            return Fetched(compile_registry(files, None, where=self.display), tag)
+        except ConfigError as error:
+            self._broken = tag, error
+            raise
 
     def wait(self, seconds: float, stop: Stop) -> None:
         """As `BundleSource.wait`."""
