@@ -10,7 +10,9 @@ import pytest
 from evalkit.cli.main import run
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT / "tests" / folder) for folder in ("registry", "runtime")]  # planting.py, small_registry.py
+sys.path[:0] = [
+    str(ROOT / "tests" / folder) for folder in ("registry", "runtime")
+]  # planting.py, small_registry.py
 
 
 @dataclass(frozen=True)

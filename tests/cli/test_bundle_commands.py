@@ -14,7 +14,9 @@ def git(folder, *arguments) -> str:
     env = {**os.environ, "GIT_CONFIG_GLOBAL": os.devnull, "GIT_AUTHOR_DATE": DATE, "GIT_COMMITTER_DATE": DATE}
     identity = ["-c", "user.name=Writer", "-c", "user.email=writer@example.com"]
     command = ["git", *identity, *arguments]
-    return subprocess.run(command, cwd=folder, env=env, check=True, capture_output=True, text=True).stdout.strip()
+    return subprocess.run(
+        command, cwd=folder, env=env, check=True, capture_output=True, text=True
+    ).stdout.strip()
 
 
 @pytest.fixture
@@ -76,7 +78,10 @@ def test_an_ambiguous_registry_is_refused_and_nothing_is_written(evalkit, reposi
     write(repository, dict(entry(v, "production", extra="traffic: 1\ncontrol: true\n") for v in (12, 13)))
     result = evalkit("bundle", "-o", "bundle.json")
     assert result.code == 2
-    assert "registry/entries/support-triage/v13.yaml:10:10: EK210 who serves support-triage is not clear" in result.err
+    assert (
+        "registry/entries/support-triage/v13.yaml:10:10: EK210 who serves support-triage is not clear"
+        in result.err
+    )
     assert not (repository / "bundle.json").exists()
 
 

@@ -30,7 +30,9 @@ def answer(body):
         {**base, "choices": [], "usage": {"prompt_tokens": 40, "completion_tokens": 2, "total_tokens": 42}},
     ]
     lines = [f"data: {json.dumps(chunk)}\n\n" for chunk in chunks]
-    return RawReply(200, "".join([*lines, "data: [DONE]\n\n"]).encode(), {"Content-Type": "text/event-stream"})
+    return RawReply(
+        200, "".join([*lines, "data: [DONE]\n\n"]).encode(), {"Content-Type": "text/event-stream"}
+    )
 
 
 @pytest.fixture

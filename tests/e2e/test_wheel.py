@@ -41,7 +41,9 @@ def site(tmp_path_factory) -> Path:
     for name in DEPENDENCIES:
         found = importlib.util.find_spec(name)
         if found is not None:
-            shutil.copytree(Path(found.origin).parent, site / name, ignore=shutil.ignore_patterns("__pycache__"))
+            shutil.copytree(
+                Path(found.origin).parent, site / name, ignore=shutil.ignore_patterns("__pycache__")
+            )
     return site
 
 
@@ -97,7 +99,18 @@ def test_a_bundle_is_resolved_with_the_standard_library_alone(site, bundle):
     assert all(name.startswith(("evalkit.runtime", "evalkit.errors", "evalkit.values")) for name in evalkit)
 
 
-HEAVY = {"asyncio", "http.client", "ssl", "urllib.request", "email", "inspect", "subprocess", "tempfile", "ctypes", "secrets"}
+HEAVY = {
+    "asyncio",
+    "http.client",
+    "ssl",
+    "urllib.request",
+    "email",
+    "inspect",
+    "subprocess",
+    "tempfile",
+    "ctypes",
+    "secrets",
+}
 
 
 def test_nothing_slow_of_the_standard_library_is_imported_for_a_bundle(site, bundle):
