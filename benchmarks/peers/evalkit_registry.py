@@ -44,7 +44,7 @@ def prepare(place: str, entries: int, versions: int) -> None:
     """
     import sample
 
-    from evalkit.runtime.bundle import Bundle, Commit, seal
+    from evalkit.runtime.bundle import Commit, encode_bundle
     from evalkit.runtime.compile import compile_registry
 
     files = {"evalkit.yaml": b"default_provider: openai\nproviders:\n  openai: { kind: openai }\n"}
@@ -60,8 +60,8 @@ def prepare(place: str, entries: int, versions: int) -> None:
         one = compile_registry({"evalkit.yaml": files["evalkit.yaml"], **flipped}, where="flipped").document
         parts = {part: {**others[part], **one[part]} for part in ("serving", "entries", "prompts", "tools")}
         commit = Commit(f"{version:040x}", count=version, time=1_790_000_000 + version)
-        bundle = Bundle(seal({**others, **parts, "commit": commit.as_data()}), "bundle")
-        Path(place, f"bundle-{version}.json").write_bytes(bundle.encode())
+        document = {**others, **parts, "commit": commit.as_data()}
+        Path(place, f"bundle-{version}.json").write_bytes(encode_bundle(document))
     for path, content in {**files, **entry_files(sample.FLIPPED, 1, "production")}.items():
         target = Path(place, "tree", path)
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -14,6 +14,7 @@ a change of shares allows:
 
 from __future__ import annotations
 
+import _random
 import hashlib
 import math
 import os
@@ -104,10 +105,16 @@ def draw() -> float:
     return (int.from_bytes(os.urandom(8), "big") >> 11) * _STEP
 
 
+_generator = _random.Random()
+"""Seeded by the operating system, and again in each forked child; nobody else draws from it or seeds it."""
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_generator.seed)
+
+
 def draw_request() -> tuple[float, str]:
-    """`draw()` and `unit_of_request()` for one call, by one question to the operating system."""
-    data = os.urandom(16)
-    return (int.from_bytes(data[:8], "big") >> 11) * _STEP, f"r{ALGORITHM}-{data[8:].hex()}"
+    """As `draw()` and `unit_of_request()`, in a tenth of the time: for each request of an application."""
+    return _generator.random(), f"r{ALGORITHM}-{_generator.getrandbits(64):016x}"
 
 
 def unit_of_key(name: str, key: str | int | bytes | UUID) -> str:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from evalkit.errors import ConfigError, Location, Problem
 from evalkit.runtime.assemble import BUILT_IN_PROVIDERS, assemble, provider_kind, provider_of, wire_tool
-from evalkit.runtime.bundle import ENVIRONMENTS, FORMAT, SCHEMA, Bundle, Commit, seal
+from evalkit.runtime.bundle import ENVIRONMENTS, FORMAT, SCHEMA, Bundle, Commit, encode_bundle
 from evalkit.runtime.digest import digest, without_nulls
 from evalkit.runtime.prices import price
 from evalkit.runtime.refs import Ref, is_name
@@ -52,7 +52,8 @@ def compile_registry(files: Mapping[str, bytes], commit: Commit | None = None, *
     document = compiler.document()
     if compiler.problems:
         raise ConfigError(sorted(set(compiler.problems), key=_by_place))
-    return Bundle(seal({**document, "commit": commit.as_data() if commit else None}), where)
+    document["commit"] = commit.as_data() if commit else None
+    return Bundle(document, encode_bundle(document), where)
 
 
 class _Compiler:

@@ -28,7 +28,7 @@ __all__ = ["Registry", "Status"]
 VARIABLE = "EVALKIT_REGISTRY"
 DEFAULT_SOURCE = "registry"
 
-GRACE_S = 0.06
+GRACE_S = 0.05
 """How long a start waits for a source elsewhere when there is a set to start from without it."""
 
 
@@ -85,7 +85,7 @@ class Registry:
                 source (2 s for files, 30 s for URLs).
             timeout_s: how long one attempt to read the source may take. A start waits that long for a source on this
                 machine. For one elsewhere it does so only if there is neither a last good set on this disk nor a
-                `fallback`; else it goes on after 60 ms with that, stale, and the source's set follows when it comes:
+                `fallback`; else it goes on after 50 ms with that, stale, and the source's set follows when it comes:
                 a job that must not begin with an older one calls `refresh` first.
             max_age_s: after how long without a confirmation a set is stale. Left out: three intervals and a timeout.
             cache_dir: where the last good set is kept. Left out: EVALKIT_CACHE_DIR, else the user's cache directory.

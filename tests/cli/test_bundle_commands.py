@@ -124,13 +124,13 @@ def test_verifying_a_changed_bundle(evalkit, repository):
 
 
 def test_verifying_a_bundle_that_was_resealed_by_somebody_else(evalkit, repository):
-    from evalkit.runtime.bundle import seal
+    from evalkit.runtime.bundle import encode_bundle
 
     evalkit("bundle", "--ref", "HEAD", "-o", "bundle.json")
     path = repository / "bundle.json"
     document = json.loads(path.read_text())
     document["entries"]["support-triage@v13"]["model"] = "another-2026-01-01"
-    path.write_text(json.dumps(seal(document)))
+    path.write_bytes(encode_bundle(document))
     result = evalkit("verify", "bundle", "bundle.json", "--rebuild")
     assert result.code == 1
     assert "EK702 support-triage@v13 names the digest" in result.out

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from small_registry import entry, files
 
 from evalkit.errors import BundleError
-from evalkit.runtime.bundle import Bundle, Commit, read_bundle, seal
+from evalkit.runtime.bundle import Bundle, Commit, encode_bundle, read_bundle
 from evalkit.runtime.compile import compile_registry
 from evalkit.runtime.refs import Ref
 from evalkit.runtime.verify import problems_of_bundle
@@ -70,12 +70,12 @@ def test_a_newer_minor_version_with_keys_of_its_own_is_read(bundle):
     document["entries"][REF]["adapters"] = [1, 2]
     document["serving"]["support-triage"]["production"]["shadow"] = {"version": 15}
     document["serving"]["support-triage"]["preview"] = {"primary": 99}
-    again = read_bundle(json.dumps(seal(document)).encode(), "b.json")
+    again = read_bundle(encode_bundle(document), "b.json")
     assert again.serving("support-triage", "production").primary == 13
 
 
 def test_a_newer_major_version_says_to_upgrade(bundle):
-    problem = refused(seal({**bundle.document, "schema_version": "2.0"}))
+    problem = refused(encode_bundle({**bundle.document, "schema_version": "2.0"}))
     assert problem.code == "EK703"
     assert "upgrade evalkit" in problem.hint
 
@@ -93,7 +93,7 @@ def test_a_file_that_was_cut_or_changed_anywhere_is_refused(bundle, data):
         found = read_bundle(raw, "b.json")
     except BundleError:
         return
-    assert found.document == bundle.document  # only white space was changed
+    assert found.document == bundle.document
 
 
 @pytest.mark.parametrize(
@@ -146,7 +146,7 @@ def test_a_bundle_that_contradicts_itself_is_refused_though_its_digest_is_right(
     for step in at[:-1]:
         inner = inner[step]
     inner[at[-1]] = value
-    problem = refused(seal(document))
+    problem = refused(encode_bundle(document))
     assert problem.code == "EK701"
     assert at[0] in problem.message
 
@@ -169,7 +169,7 @@ def test_whatever_a_sealed_bundle_holds_resolving_from_it_has_no_way_to_fail(bun
     parent, step = path[-1]
     parent[step] = data.draw(JSON)
     try:
-        found = read_bundle(json.dumps(seal(document), allow_nan=False).encode(), "b.json")
+        found = read_bundle(encode_bundle(document), "b.json")
     except (BundleError, ValueError):
         return
     for name in found.names:
@@ -184,7 +184,7 @@ def test_verifying_computes_the_digests_again(bundle):
     document = copy.deepcopy(bundle.document)
     document["entries"][REF]["params"]["max_tokens"] = 4000
     document["prompts"]["triage-prompt@v9"]["messages"][1]["content"] = "{{ ticket"
-    wrong = [str(p) for p in problems_of_bundle(Bundle(seal(document), "b.json"))]
+    wrong = [str(p) for p in problems_of_bundle(read_bundle(encode_bundle(document), "b.json"))]
     assert any(f"EK702 {REF} names the digest" in line for line in wrong)
     assert any("EK702 triage-prompt@v9 has another content" in line for line in wrong)
     assert any("EK301 triage-prompt@v9 message 2, line 1: not a valid template" in line for line in wrong)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
-import json
 import logging
 import multiprocessing
 import os
@@ -336,11 +335,11 @@ def test_a_name_that_was_used_two_sets_ago_is_still_in_use(opened, sets):
     registry.resolve("gamma", ENV)
     source.publish(bundle(sets, sets.next()))
     registry.refresh()
-    from evalkit.runtime.bundle import seal
+    from evalkit.runtime.bundle import encode_bundle
 
     document = dict(sets.document(sets.next()))
     document["serving"] = {name: document["serving"][name] for name in NAMES if name != "gamma"}
-    source.publish(read_bundle(json.dumps(seal(document)).encode(), "here"))
+    source.publish(read_bundle(encode_bundle(document), "here"))
     with pytest.raises(EvalkitError, match="gamma in production"):
         registry.refresh()
     assert sets.check(registry.snapshot()) == 2

@@ -7,9 +7,8 @@ the reader it tests.
 from __future__ import annotations
 
 import copy
-import json
 
-from evalkit.runtime.bundle import seal
+from evalkit.runtime.bundle import encode_bundle
 from evalkit.runtime.config import GenerationConfig, Message, Variable
 
 NAMES = ("alpha", "beta", "gamma")
@@ -27,7 +26,6 @@ class Generations:
         self._made: dict[int, dict] = {}
         self._encoded: dict[int, bytes] = {}
         self._meanings: dict[str, int] = {}
-        self._asked: tuple[bytes, int | None] = (b"", None)
 
     def next(self) -> int:
         """A generation newer than all before."""
@@ -36,16 +34,15 @@ class Generations:
         return self.newest
 
     def document(self, generation: int) -> dict:
-        """The whole, sealed set. `alpha` has three versions in production, the others one."""
+        """The whole set. `alpha` has three versions in production, the others one."""
         if generation not in self._made:
-            document = seal(self._content(generation))
-            self._made[generation] = document
-            self._meanings[_text(document)] = generation
+            self._made[generation] = self._content(generation)
         return self._made[generation]
 
     def encode(self, generation: int) -> bytes:
         if generation not in self._encoded:
-            self._encoded[generation] = json.dumps(self.document(generation), indent=1).encode() + b"\n"
+            self._encoded[generation] = encode_bundle(self.document(generation))
+            self._meanings[self._encoded[generation]] = generation
         return self._encoded[generation]
 
     def ambiguous(self, generation: int, rng) -> bytes:
@@ -63,16 +60,11 @@ class Generations:
             "a share below nothing": {"weights": {str(generation * 10): 1.0, str(generation * 10 + 1): -1}},
         }
         serving.update(wrong[rng.choice(sorted(wrong))])
-        return json.dumps(seal(document), indent=1).encode()
+        return encode_bundle(document)
 
     def meaning(self, data: bytes) -> int | None:
         """The generation that these bytes are a whole set of; None if they are none."""
-        if data != self._asked[0]:
-            try:
-                self._asked = data, self._meanings.get(_text(json.loads(data)))
-            except (ValueError, RecursionError):
-                self._asked = data, None
-        return self._asked[1]
+        return self._meanings.get(data)
 
     def check(self, snapshot, *, render: bool = False) -> int:
         """That all that a snapshot resolves to belongs together; returns its generation."""
@@ -173,7 +165,3 @@ def _serving(versions: list[int]) -> dict:
         "canary": {"version": canary, "percent": 20, "unit": "request"},
         "standby": [],
     }
-
-
-def _text(document) -> str:
-    return json.dumps(document, sort_keys=True)
