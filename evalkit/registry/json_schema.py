@@ -16,7 +16,16 @@ from typing import TYPE_CHECKING, Any
 from pydantic.json_schema import GenerateJsonSchema
 
 from evalkit.registry.checks.params import known_params
-from evalkit.registry.schema import Entry, Hold, HoldFile, ModelClass, ProjectConfig, Prompt, Tools
+from evalkit.registry.schema import (
+    Entry,
+    Hold,
+    HoldFile,
+    ModelClass,
+    OverrideFile,
+    ProjectConfig,
+    Prompt,
+    Tools,
+)
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -31,6 +40,7 @@ MODELS: dict[str, type[BaseModel]] = {
     "tools": Tools,
     "class": ModelClass,
     "hold": HoldFile,
+    "override": OverrideFile,
     "evalkit": ProjectConfig,
 }
 """By kind; suites are the evaluation side's (`evalkit.cli.commands.schema`)."""

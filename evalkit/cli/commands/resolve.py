@@ -6,9 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from evalkit.cli.auditing import clock_for, line_options, now, project_root, unknown_name
 from evalkit.cli.common import find_project, format_option, print_json
+from evalkit.errors import Problem, UnknownEntry
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from evalkit.report.audit import Clock
+    from evalkit.runtime.bundle import Bundle
     from evalkit.runtime.resolved import ResolvedConfig, Variant
 
 EPILOG = """\b
@@ -18,6 +24,12 @@ Examples:
   evalkit resolve support-triage --env staging --from bundle.json         from a bundle
   evalkit resolve support-triage --env production --from git:main         from a branch
   evalkit resolve support-triage --env production --format json | jq -r .model
+  evalkit resolve support-triage --env production --at "last tuesday 14:00"   what served then, prompt text too
+
+\b
+--at takes a date (the end of that day), a time, a phrase, or a commit; evalkit at --help says more. The config is that of
+the bundle of the commit that was in effect.
+Exit codes: 0; 2 when there is nothing to show: no such name, or nobody serves it.
 """
 
 
@@ -31,20 +43,37 @@ Examples:
     help="A bundle, directory, git:REF or URL; by default what lies here.",
 )
 @click.option("--key", metavar="KEY", help="Show the variant that this key is assigned to.")
+@click.option("--at", "when", metavar="WHEN", help="What served then: a date, a time, a phrase or a commit.")
+@line_options
 @format_option("text", "json")
 @click.pass_context
 def command(
-    ctx: click.Context, name: str, env: str, source: str | None, key: str | None, output_format: str
+    ctx: click.Context,
+    name: str,
+    env: str,
+    source: str | None,
+    key: str | None,
+    when: str | None,
+    ref: str | None,
+    tz: str | None,
+    output_format: str,
 ) -> None:
-    """Show what Registry.resolve(NAME, env=ENV) gives an application: the config that serves now, and why."""
+    """Show what Registry.resolve(NAME, env=ENV) gives an application, and why: now, or --at a moment."""
     from evalkit.runtime.freshness import Freshness
     from evalkit.runtime.snapshot import Snapshot
-    from evalkit.runtime.sources.locate import open_source
 
-    place = open_source(source if source is not None else find_project(ctx).root)
-    fetched = place.fetch(None, 30.0)
-    assert fetched is not None  # noqa: S101 - nothing is known yet, so it cannot be unchanged
-    snapshot = Snapshot(fetched.bundle, place.display, Freshness(0.0))
+    as_of: tuple[str, dict[str, Any]] | None = None
+    if when is None:
+        if ref is not None or tz is not None:
+            raise click.BadParameter("it says nothing without --at", param_hint="--ref" if ref else "--tz")
+        bundle, display = _current(source if source is not None else find_project(ctx).root)
+    else:
+        if source is not None:
+            raise click.BadParameter(
+                "a moment is one of this project's history", param_hint="--from with --at"
+            )
+        bundle, display, as_of = _historical(project_root(ctx), name, when, ref, clock_for(tz))
+    snapshot = Snapshot(bundle, display, Freshness(0.0))
     config = snapshot.resolve(name, env)
     if key is not None:
         try:
@@ -53,9 +82,49 @@ def command(
             raise click.BadParameter(str(error), param_hint="--key") from None
     data = describe(config, snapshot.variants(name, env))
     if output_format == "json":
-        print_json(data)
+        print_json({**data, "as_of": as_of[1]} if as_of else data)
     else:
-        _print_text(data)
+        _print_text(data, as_of[0] if as_of else "")
+
+
+def _current(source: str | Path) -> tuple[Bundle, str]:
+    """The bundle that a source has now, and the source's name."""
+    from evalkit.runtime.sources.locate import open_source
+
+    place = open_source(source)
+    fetched = place.fetch(None, 30.0)
+    assert fetched is not None  # noqa: S101 - nothing is known yet, so it cannot be unchanged
+    return fetched.bundle, place.display
+
+
+def _historical(
+    root: Path, name: str, when: str, ref: str | None, clock: Clock
+) -> tuple[Bundle, str, tuple[str, dict[str, Any]]]:
+    """The bundle of the commit that was in effect, of this name alone; what it is called; the moment in words and as data.
+
+    Raises:
+        UnknownEntry: EK202, the name has no entries at that commit.
+        UsageError: EK861 and others, as `as_of`.
+        ConfigError: what served then does not compile; places are written `commit:path`.
+    """
+    from evalkit.promote.asof import as_of
+    from evalkit.promote.history import Repository
+    from evalkit.promote.rebuild import bundle_then
+    from evalkit.promote.zones import zone_text
+    from evalkit.report.audit import short_ref
+    from evalkit.report.serving import as_of_data, as_of_text
+
+    repository = Repository.of(root)
+    asked = as_of(repository, when, now(), clock.zone, ref)
+    if asked.commit is None or name not in repository.names(asked.commit.id):
+        if not repository.history(name, asked.ref).moments:
+            raise unknown_name(repository, name, asked.ref)
+        hint = f"evalkit log {name} --all shows when it had some"
+        message = f"{name} had no entries at {clock.text(asked.moment)}"
+        raise UnknownEntry(Problem("EK202", message, hint=hint))
+    bundle = bundle_then(repository, asked.commit.id, name)
+    words = as_of_text(asked, clock)
+    return bundle, short_ref(asked.ref), (words, as_of_data(asked, zone_text(clock.zone)))
 
 
 def describe(config: ResolvedConfig, variants: tuple[Variant, ...]) -> dict[str, Any]:
@@ -86,12 +155,13 @@ def describe(config: ResolvedConfig, variants: tuple[Variant, ...]) -> dict[str,
     }
 
 
-def _print_text(data: dict[str, Any]) -> None:
+def _print_text(data: dict[str, Any], as_of: str) -> None:
     import json
 
     from evalkit.report.neutral import visible
 
     shown = {
+        "as of": as_of,
         "model": f"{data['model']} ({data['provider']})",
         "prompt": data["prompt"],
         "params": json.dumps(data["params"], ensure_ascii=False),

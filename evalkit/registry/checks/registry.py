@@ -10,6 +10,7 @@ from evalkit.registry.checks.file import read
 from evalkit.registry.checks.holds import check_holds
 from evalkit.registry.checks.project_file import check_project_file
 from evalkit.registry.checks.serving import check_serving
+from evalkit.registry.overrides import check_overrides
 from evalkit.registry.schema import Entry
 from evalkit.runtime.refs import Ref
 
@@ -60,6 +61,10 @@ def check_registry(
         if wanted(found.display):
             report.files += 1
             report.problems += check_holds(found, catalog).problems
+    for found in catalog.tree.found["overrides"].values():
+        if wanted(found.display):
+            report.files += 1
+            report.problems += check_overrides(found, catalog).problems
     return report
 
 

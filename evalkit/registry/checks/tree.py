@@ -23,7 +23,10 @@ __all__ = ["Found", "Tree", "walk"]
 
 _VERSION = re.compile(r"v([1-9][0-9]{0,8})")
 _LOOSE_VERSION = re.compile(r"[vV]?0*([1-9][0-9]{0,8})")
-_FOLDERS = (*KINDS, "holds", "evidence", "schemas")
+_BY_NAME = {"holds": "a hold", "overrides": "a list of overrides"}
+"""Folders with one file for each entry name."""
+
+_FOLDERS = (*KINDS, *_BY_NAME, "evidence", "schemas")
 _READ_AS_TEXT = (".yaml", ".yml", ".json", ".jsonl", ".csv", ".parquet")
 
 
@@ -32,9 +35,9 @@ class Found:
     """A file in its place."""
 
     kind: str
-    """`entries`, `prompts`, `tools`, `classes`, `suites`, `holds` or `evidence`."""
+    """`entries`, `prompts`, `tools`, `classes`, `suites`, `holds`, `overrides` or `evidence`."""
     ref: Ref
-    """What its path names. A hold has no version: 0."""
+    """What its path names. Holds and overrides have no version: 0."""
     path: Path
     display: str
     suite: Ref | None = None
@@ -46,7 +49,7 @@ class Tree:
     """Every file in its place, and what is out of place."""
 
     found: dict[str, dict[Ref, Found]] = field(
-        default_factory=lambda: {kind: {} for kind in (*KINDS, "suites", "holds")}
+        default_factory=lambda: {kind: {} for kind in (*KINDS, "suites", *_BY_NAME)}
     )
     evidence: list[Found] = field(default_factory=list)
     beside_suites: dict[Ref, list[str]] = field(default_factory=dict)
@@ -106,8 +109,8 @@ class _Walk:
                 )
             elif entry.name in KINDS:
                 self._names(entry.name, place)
-            elif entry.name == "holds":
-                self._holds(place)
+            elif entry.name in _BY_NAME:
+                self._files_by_name(entry.name, place)
             elif entry.name == "evidence":
                 self._evidence(place)
             elif entry.name != "schemas":
@@ -140,14 +143,14 @@ class _Walk:
             hint = f"rename it to {wanted}" if loose and dot else f"versions are files called {wanted}"
             self._stray(place, hint)
 
-    def _holds(self, folder: str) -> None:
+    def _files_by_name(self, kind: str, folder: str) -> None:
         for entry in self._scan(folder):
             place = f"{folder}/{entry.name}"
             stem, _, ending = entry.name.rpartition(".")
             if not entry.is_dir() and ending == "yaml" and is_name(stem):
-                self._add("holds", Ref(stem, 0), place)
+                self._add(kind, Ref(stem, 0), place)
             else:
-                self._stray(place, f"a hold is a file {folder}/<entry name>.yaml", is_dir=entry.is_dir())
+                self._stray(place, f"{_BY_NAME[kind]} is a file {folder}/<entry name>.yaml", is_dir=entry.is_dir())
 
     def _evidence(self, folder: str) -> None:
         shape = f"evidence lies at {folder}/<entry name>/v1/<suite>@v1.json"

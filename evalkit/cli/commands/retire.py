@@ -1,0 +1,54 @@
+"""`evalkit retire`: take one version out for good."""
+
+from __future__ import annotations
+
+import shlex
+
+import click
+
+from evalkit.cli.common import find_project
+from evalkit.cli.planning import entry_of, finish, force_of, plan_options, reason_option
+
+EPILOG = """\b
+Examples:
+  evalkit retire support-triage@v15                           what it would do
+  evalkit retire support-triage@v15 --reason "lost the A/B" --apply
+
+A retired version never serves again. For a production version that misbehaves, evalkit rollback does more.
+
+Exit codes: 0 there is a plan, or it is retired already; 1 refused, such as for the last version that serves; 2 usage.
+"""
+
+
+@click.command(epilog=EPILOG)
+@click.argument("target")
+@click.option("--override", is_flag=True, help="Go past what can be overridden; a record is written.")
+@reason_option(required=False)
+@click.option("--by", metavar="WHO", help="Who overrides; by default git's user.name.")
+@plan_options
+@click.pass_context
+def command(
+    ctx: click.Context,
+    target: str,
+    override: bool,
+    reason: str | None,
+    by: str | None,
+    apply: bool,
+    output_format: str,
+) -> int:
+    """Retire TARGET, one version such as name@v15: an arm of an A/B, a canary, a standby, a draft.
+
+    Nothing is changed without --apply.
+    """
+    from evalkit.promote.exposure import plan_retire
+    from evalkit.promote.gather import gather, production_spans
+
+    project = find_project(ctx)
+    entry = entry_of(project, target, "retire").model
+    force = force_of(override=override, reason=reason, by=by, root=project.root)
+    spans = production_spans(project.root, entry.name)
+    facts = gather(project, entry.name, spans=spans, only=[entry.version])
+    plan = plan_retire(facts, entry.version, reason, force)
+    parts = ["evalkit", "retire", target, *(["--reason", reason] if reason else [])]
+    again = shlex.join([*parts, *(["--override", "--by", force.by] if force else [])])
+    return finish(project, [plan], apply=apply, output_format=output_format, again=again)

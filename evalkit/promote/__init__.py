@@ -1,0 +1,1 @@
+"""From a draft to production and back: plans, their application, and the history in git."""

@@ -1,0 +1,145 @@
+"""Answers from a name's history: what changed, in words, and who served when, in which role. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from datetime import datetime
+
+    from evalkit.promote.history import CommitInfo, Moment, NameHistory, Transition
+    from evalkit.runtime.serving import Serving
+
+__all__ = ["Share", "Tenure", "current_roles", "describe", "is_notable", "served_time", "shares", "tenures"]
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """A version that serves an environment."""
+
+    version: int
+    role: str
+    """`primary`, `arm` (of an A/B, beside the primary) or `canary`."""
+    share: float
+    """Of the environment's calls, in (0, 1]."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tenure:
+    """A time for which a version served an environment in one role."""
+
+    version: int
+    role: str
+    since: datetime
+    until: datetime | None
+    """None: it still does."""
+    commit_since: CommitInfo
+    commit_until: CommitInfo | None
+
+
+def shares(live: Serving | None) -> tuple[Share, ...]:
+    """Who serves, with the part of the calls that each gets: the canary's is taken first, the arms divide the rest."""
+    if live is None:
+        return ()
+    taken = live.canary.percent / 100 if live.canary else 0.0
+    total = sum(live.weights.values())
+    arms = [
+        Share(version, "primary" if version == live.primary else "arm", (1 - taken) * weight / total)
+        for version, weight in sorted(live.weights.items())
+    ]
+    canary = [Share(live.canary.version, "canary", taken)] if live.canary else []
+    return (*sorted(arms, key=lambda arm: arm.role != "primary"), *canary)
+
+
+def tenures(moments: Sequence[Moment], env: str) -> tuple[Tenure, ...]:
+    """Every time for which a version served the environment in one role, by its end, those that last at the end.
+
+    Where a moment's entries contradict each other nobody is said to serve.
+    """
+    current: dict[int, tuple[str, CommitInfo]] = {}
+    found: list[Tenure] = []
+    for moment in moments:
+        roles = {one.version: one.role for one in shares(_serving(moment, env))}
+        for version, (role, since) in list(current.items()):
+            if roles.get(version) != role:
+                until = moment.commit
+                found.append(Tenure(version, role, since.time, until.time, since, until))
+                del current[version]
+        for version, role in roles.items():
+            current.setdefault(version, (role, moment.commit))
+    still = [Tenure(v, role, since.time, None, since, None) for v, (role, since) in sorted(current.items())]
+    return (*found, *still)
+
+
+def served_time(found: Iterable[Tenure], now: datetime) -> timedelta:
+    """How long all of these lasted together, up to now."""
+    return sum(((one.until or now) - one.since for one in found), timedelta())
+
+
+def is_notable(change: Transition) -> bool:
+    """Whether it changed a status or an exposure; drafts that come and go, and records, are not."""
+    if change.kind in {"status", "exposure"}:
+        return True
+    return change.kind in {"created", "deleted"} and (change.before or change.after) != "draft"
+
+
+def describe(change: Transition) -> str:
+    """What changed, in one line: `v14 staging -> production, replacing v13`; `canary v14 5 % -> 25 %`."""
+    version, before, after = f"v{change.version}", change.before, change.after
+    if change.kind == "exposure":
+        return _exposure(change)
+    words = {
+        "created": f"{version} created" + (f" as {after}" if after != "draft" else ""),
+        "deleted": f"{version} deleted" + (f", it was {before}" if before != "draft" else ""),
+        "status": f"{version} {before} -> {after}",
+        "approved": f"{version} approved by {after}" if after else f"{version} approval by {before} removed",
+        "evaluated": f"{version} evaluated, score {after}" if after else f"{version} score removed",
+        "edited": f"{version} edited",
+    }
+    return words[change.kind] + _consequence(change)
+
+
+def _exposure(change: Transition) -> str:
+    version, before, after = f"v{change.version}", change.before, change.after
+    if "%" in (before or "") + (after or ""):
+        if before is None:
+            return f"canary {version} starts with {after}"
+        return f"canary {version} {before} -> {after}" if after else f"canary {version} ends, it had {before}"
+    return f"{version} {before or 'no weight'} -> {after or 'no weight'}{_consequence(change)}"
+
+
+def _consequence(change: Transition) -> str:
+    """What it did to who is production's primary, if this version has to do with it."""
+    before, after, version = change.serving_before, change.serving_after, change.version
+    if before == after or version not in {before, after}:
+        return ""
+    if after == version:
+        return f", replacing v{before}" if before else ", the first to serve"
+    if after is None:
+        return "; nobody serves"
+    if after < version and change.after in {"retired", None}:
+        return f"; rolled back to v{after}"
+    return f"; v{after} serves"
+
+
+def _serving(moment: Moment, env: str) -> Serving | None:
+    try:
+        return moment.serving(env)
+    except ValueError:
+        return None
+
+
+def current_roles(history: NameHistory, env: str) -> Iterator[tuple[Share, Tenure]]:
+    """Who serves at the end of a history, with the time since they do.
+
+    Raises:
+        ValueError: the entries contradict each other.
+    """
+    if not history.moments:
+        return
+    since = {one.version: one for one in tenures(history.moments, env) if one.until is None}
+    for one in shares(history.moments[-1].serving(env)):
+        yield one, since[one.version]

@@ -1,0 +1,80 @@
+"""Files as git keeps them: trees and blobs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from evalkit.errors import Problem, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from evalkit.promote.history.command import Git
+
+__all__ = ["REGULAR", "Blob", "blobs", "blobs_at", "listing"]
+
+REGULAR = frozenset({"100644", "100755", "100664"})
+"""The modes of plain files. Symbolic links and submodules are none: what they lead to is not in the commit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Blob:
+    """A plain file in a tree."""
+
+    path: str
+    """Relative to the project, with forward slashes."""
+    id: str
+
+
+def listing(git: Git, commit: str, paths: Sequence[str], *, recursive: bool = True) -> list[Blob]:
+    """The plain files of a commit at or below `paths`, relative to the project."""
+    args = ("ls-tree", "-z", *(["-r"] if recursive else []), commit, "--", *paths)
+    found = []
+    for line in git.run(*args).split(b"\0"):
+        meta, _, path = line.partition(b"\t")
+        if path and meta[:6].decode() in REGULAR:
+            found.append(Blob(path.decode("utf-8", "surrogateescape"), meta.split()[2].decode()))
+    return found
+
+
+def blobs(git: Git, ids: Iterable[str]) -> dict[str, bytes]:
+    """The contents of blobs, by id, from one process.
+
+    Raises:
+        UsageError: EK805, one is not there: the repository is damaged.
+    """
+    wanted = list(dict.fromkeys(ids))
+    found = _batch(git, wanted)
+    for name, content in zip(wanted, found, strict=True):
+        if content is None:
+            hint = "run `git fsck`; a partial clone needs its remote"
+            raise UsageError(Problem("EK805", f"the repository lacks the object {name}", hint=hint))
+    return {name: content for name, content in zip(wanted, found, strict=True) if content is not None}
+
+
+def blobs_at(git: Git, commits: Iterable[str], path: str) -> dict[str, bytes | None]:
+    """What `path` (relative to the project) holds at each commit; None where it is no file."""
+    wanted = list(dict.fromkeys(commits))
+    found = _batch(git, [f"{commit}:./{path}" for commit in wanted])
+    return dict(zip(wanted, found, strict=True))
+
+
+def _batch(git: Git, names: Sequence[str]) -> list[bytes | None]:
+    """The blob that each name means; None for what is missing or no blob. No name holds a line feed."""
+    if not names:
+        return []
+    printed = git.run("cat-file", "--batch", "--buffer", given="\n".join([*names, ""]).encode())
+    found: list[bytes | None] = []
+    at = 0
+    while at < len(printed):
+        end = printed.index(b"\n", at)
+        words = printed[at:end].rsplit(b" ", 2)
+        at = end + 1
+        if len(words) < 3 or not words[2].isdigit():
+            found.append(None)
+            continue
+        size = int(words[2])
+        found.append(printed[at : at + size] if words[1] == b"blob" else None)
+        at += size + 1
+    return found

@@ -1,0 +1,218 @@
+"""A project's git repository: the history of its names, and its files as they were."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from evalkit.errors import Problem, UsageError
+from evalkit.promote.history import place
+from evalkit.promote.history.commits import commits
+from evalkit.promote.history.gather import ENTRIES, Gatherer, by_name
+from evalkit.promote.history.line import changes_of, touches, walk
+from evalkit.promote.history.objects import blobs, listing
+from evalkit.promote.history.timeline import NameHistory
+from evalkit.promote.history.worktree import FileChange, disk_changes, is_inside
+from evalkit.runtime.compile import PATHS
+from evalkit.runtime.refs import is_name
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+    from pathlib import Path
+
+    from evalkit.promote.history.commits import CommitInfo
+    from evalkit.promote.history.line import Line
+
+__all__ = ["Repository"]
+
+PROJECT = ("evalkit.yaml", "registry", "suites")
+"""The files and directories of a project that are under lifecycle rules."""
+
+
+class Repository:
+    """The git repository that holds a project; `Repository.of(root)`.
+
+    Everything is read through git's own commands, and nothing is written. A line of history, once read, is kept.
+    """
+
+    def __init__(self, root: Path, where: place.Place) -> None:
+        self.root = root
+        self._git = where.git
+        self._prefix = where.prefix
+        self._is_shallow = where.is_shallow
+        self._lines: dict[str, Line] = {}
+
+    @classmethod
+    def of(cls, root: Path) -> Repository:
+        """The repository that holds the directory `root`, which may be any directory in it.
+
+        Raises:
+            UsageError: EK801, there is none, or it is a bare one; EK802, it has no commit; EK805, git does not work.
+        """
+        return cls(root, place.find(root))
+
+    def main_ref(self) -> str:
+        """The line that counts: what is on it has taken effect.
+
+        The first that exists of `origin/HEAD` (the remote's default branch), `origin/main`, `origin/master`, `main`,
+        `master`; else the branch that is checked out, as `HEAD`. The remote's come first because what is merged only
+        here has taken effect for nobody else.
+
+        Raises:
+            UsageError: EK806, none exists, and no branch is checked out.
+        """
+        return place.main_line(self._git)
+
+    def commit(self, ref: str | None = None) -> CommitInfo:
+        """The commit that a ref means; the tip of the main line without one.
+
+        Raises:
+            UsageError: EK804, there is none; EK806.
+        """
+        found = self._id(ref)
+        return commits(self._git, [found])[found]
+
+    def history(self, name: str, ref: str | None = None) -> NameHistory:
+        """All that happened to a name's entries on the main line, or on the line that ends with `ref`.
+
+        Raises:
+            UsageError: EK803, the clone is shallow and the name is older than what it holds; EK804, there is no such
+                ref; EK805, git fails; EK806, no line counts.
+        """
+        if not is_name(name):
+            return NameHistory(name, ())
+        line = self._line(self._id(ref))
+        changes = by_name(touches(self._git, line, f"{ENTRIES}/{name}", self._prefix)).get(name, {})
+        if self._is_cut(line) and (not changes or 0 in changes):
+            raise _cut_off(f"the history of {name}", line)
+        return Gatherer(self._git, self._prefix, line).histories({name: changes}, people=True)[name]
+
+    def histories(self, ref: str | None = None, *, people: bool = False) -> dict[str, NameHistory]:
+        """The history of every name that ever was on the line, sorted by name, in one pass.
+
+        Args:
+            ref: as `history` takes it.
+            people: whether to look up what merges brought, reasons of holds, and renames; slow over thousands of merges.
+                Without it a merge's author is the author of what it brought.
+
+        Raises:
+            UsageError: as `history`; EK803 in any shallow clone.
+        """
+        line = self._line(self._id(ref))
+        if self._is_cut(line):
+            raise _cut_off("the history of the registry", line)
+        changes = by_name(touches(self._git, line, ENTRIES, self._prefix))
+        found = Gatherer(self._git, self._prefix, line).histories(changes, people=people)
+        return dict(sorted(found.items()))
+
+    def names(self, ref: str | None = None) -> list[str]:
+        """The names with entries at a commit (that of the main line's tip without one), sorted."""
+        found = {
+            blob.path.split("/")[2]
+            for blob in listing(self._git, self._id(ref), [ENTRIES])
+            if _is_entry(blob.path)
+        }
+        return sorted(found)
+
+    def commit_at(self, when: datetime, ref: str | None = None) -> CommitInfo | None:
+        """The commit of the main line (or of that which ends with `ref`) whose files were in effect at a moment.
+
+        It is the last commit that had taken effect by then, in the order of the line; None before the first.
+
+        Raises:
+            ValueError: `when` has no time zone.
+            UsageError: EK803, the moment lies before what a shallow clone holds; otherwise as `history`.
+        """
+        if when.tzinfo is None:
+            raise ValueError("a moment needs a time zone")
+        line = self._line(self._id(ref))
+        index = line.index_at(when)
+        if index is None:
+            if self._is_cut(line):
+                raise _cut_off(f"what was in effect at {when.isoformat()}", line)
+            return None
+        found = line.ids[index]
+        return commits(self._git, [found])[found].effective(line.time(index))
+
+    def files(self, commit: str) -> dict[str, bytes]:
+        """The files of a commit that a bundle is made of, by path relative to the project, for `compile_registry`."""
+        listed = listing(self._git, self._id(commit), ["evalkit.yaml", "registry"])
+        wanted = {blob.path: blob.id for blob in listed if PATHS.fullmatch(blob.path)}
+        contents = blobs(self._git, wanted.values())
+        return {path: contents[blob] for path, blob in wanted.items()}
+
+    def read(self, commit: str, path: str) -> bytes | None:
+        """A file of a commit, by its path relative to the project; None if it is not there, or no plain file."""
+        if not is_inside(path):
+            return None
+        found = [
+            blob
+            for blob in listing(self._git, self._id(commit), [path], recursive=False)
+            if blob.path == path
+        ]
+        return blobs(self._git, [found[0].id])[found[0].id] if found else None
+
+    def merge_base(self, one: str, other: str) -> str | None:
+        """The commit from which two refs went apart; None if they have none in common.
+
+        Raises:
+            UsageError: EK803, the clone is shallow and does not reach back to it; EK804.
+        """
+        done = self._git.attempt("merge-base", self._id(one), self._id(other))
+        found = done.stdout.decode().strip()
+        if not found and self._is_shallow:
+            raise UsageError(_shallow(f"where {one[:100]} and {other[:100]} went apart"))
+        return found or None
+
+    def changed(
+        self, base: str, head: str | None = None, under: Sequence[str] = PROJECT
+    ) -> tuple[FileChange, ...]:
+        """The files that differ between two commits, or with `head` None between one and the work tree, by path.
+
+        Args:
+            base: a ref.
+            head: a ref; None for what lies on disk, files that git does not ignore among it.
+            under: files and directories, relative to the project.
+
+        Raises:
+            UsageError: EK804, EK805.
+        """
+        if head is None:
+            return disk_changes(self._git, self.root, self._prefix, self._id(base), under)
+        found = changes_of(self._git, self._id(base), self._id(head), under, self._prefix)
+        contents = blobs(
+            self._git, [blob for change in found for blob in (change.before, change.after) if blob]
+        )
+        return tuple(
+            FileChange(
+                c.path, contents[c.before] if c.before else None, contents[c.after] if c.after else None
+            )
+            for c in sorted(found, key=lambda change: change.path)
+        )
+
+    def _id(self, ref: str | None) -> str:
+        return place.commit_named(self._git, self.main_ref() if ref is None else ref)
+
+    def _line(self, tip: str) -> Line:
+        if tip not in self._lines:
+            self._lines[tip] = walk(self._git, tip)
+        return self._lines[tip]
+
+    def _is_cut(self, line: Line) -> bool:
+        return self._is_shallow and line.ids[0] in place.shallow_commits(self._git)
+
+
+def _is_entry(path: str) -> bool:
+    found = PATHS.fullmatch(path)
+    return found is not None and found[1] == "entries" and is_name(found[2])
+
+
+def _cut_off(what: str, line: Line) -> UsageError:
+    return UsageError(
+        _shallow(f"{what}: its oldest commit is {line.ids[0][:12]}, of {line.time(0):%Y-%m-%d %H:%M} UTC")
+    )
+
+
+def _shallow(what: str) -> Problem:
+    hint = "run `git fetch --unshallow`; in GitHub Actions, give actions/checkout `fetch-depth: 0`"
+    return Problem("EK803", f"this clone is shallow and does not hold {what}", hint=hint)
