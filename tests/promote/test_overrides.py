@@ -6,8 +6,8 @@ from plan_material import TODAY, plant
 from evalkit.promote.exposure import plan_retire
 from evalkit.promote.plan import Force
 from evalkit.registry.checks.catalog import Catalog
+from evalkit.registry.checks.overrides import check_overrides
 from evalkit.registry.checks.tree import Found, walk
-from evalkit.registry.overrides import check_overrides
 from evalkit.runtime.refs import Ref
 
 PATH = "registry/overrides/triage.yaml"

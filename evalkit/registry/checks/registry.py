@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from evalkit.registry.checks.entries import EntryFacts, check_entry
 from evalkit.registry.checks.file import read
 from evalkit.registry.checks.holds import check_holds
+from evalkit.registry.checks.overrides import check_overrides
 from evalkit.registry.checks.project_file import check_project_file
 from evalkit.registry.checks.serving import check_serving
-from evalkit.registry.overrides import check_overrides
 from evalkit.registry.schema import Entry
 from evalkit.runtime.refs import Ref
 

@@ -150,7 +150,9 @@ class _Walk:
             if not entry.is_dir() and ending == "yaml" and is_name(stem):
                 self._add(kind, Ref(stem, 0), place)
             else:
-                self._stray(place, f"{_BY_NAME[kind]} is a file {folder}/<entry name>.yaml", is_dir=entry.is_dir())
+                self._stray(
+                    place, f"{_BY_NAME[kind]} is a file {folder}/<entry name>.yaml", is_dir=entry.is_dir()
+                )
 
     def _evidence(self, folder: str) -> None:
         shape = f"evidence lies at {folder}/<entry name>/v1/<suite>@v1.json"
