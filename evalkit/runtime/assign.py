@@ -29,6 +29,7 @@ __all__ = [
     "ALGORITHM",
     "assign_key",
     "assign_random",
+    "cuts",
     "draw",
     "draw_request",
     "fraction",
@@ -88,16 +89,26 @@ def assign_random(weights: Mapping[int, float], canary: tuple[int, float] | None
     Raises:
         ValueError: no arm has a positive weight.
     """
+    return next(version for bound, version in cuts(weights, canary) if draw < bound)
+
+
+def cuts(weights: Mapping[int, float], canary: tuple[int, float] | None) -> tuple[tuple[float, int], ...]:
+    """Where [0, 1) is cut between the versions: `assign_random` once for many draws.
+
+    A draw falls on the first version whose bound is above it. The last bound is 1.
+
+    Raises:
+        ValueError: no arm has a positive weight.
+    """
     share = canary[1] / 100 if canary is not None else 0.0
-    if canary is not None and draw < share:
-        return canary[0]
     arms = _arms(weights)
-    point = (draw - share) / (1 - share) * sum(weight for _, weight in arms)
-    for version, weight in arms:
-        if point < weight:
-            return version
-        point -= weight
-    return arms[-1][0]  # rounding: the draw is the last before 1
+    total = sum(weight for _, weight in arms)
+    bounds = [(share, canary[0])] if canary is not None else []
+    summed = 0.0
+    for version, weight in arms[:-1]:
+        summed += weight
+        bounds.append((share + (1 - share) * summed / total, version))
+    return (*bounds, (1.0, arms[-1][0]))
 
 
 def draw() -> float:

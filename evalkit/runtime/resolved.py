@@ -73,7 +73,7 @@ class _Arm:
 class _Group:
     """All that serve one name and environment, and how calls are shared between them."""
 
-    __slots__ = ("arms", "canary", "env", "plain", "primary", "weights")
+    __slots__ = ("arms", "canary", "cuts", "env", "plain", "primary", "weights")
 
     def __init__(self, env: str, serving: Serving, arms: dict[int, _Arm]) -> None:
         self.env = env
@@ -81,6 +81,7 @@ class _Group:
         self.weights = serving.weights
         self.canary = (serving.canary.version, serving.canary.percent) if serving.canary else None
         self.arms = arms
+        self.cuts = tuple((bound, arms[version]) for bound, version in assign.cuts(self.weights, self.canary))
         self.plain = _config(arms[serving.primary], None, arms[serving.primary].why)
 
 
@@ -245,7 +246,7 @@ class ResolvedConfig:
         draw, unit = assign.draw_request()
         if len(group.arms) == 1:
             return _config(self._arm, unit, self._arm.drawn)
-        arm = group.arms[assign.assign_random(group.weights, group.canary, draw)]
+        arm = next(arm for bound, arm in group.cuts if draw < bound)
         return _config(arm, unit, arm.drawn)
 
     def for_key(self, key: str | int | bytes | UUID) -> ResolvedConfig:

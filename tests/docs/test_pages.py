@@ -57,6 +57,12 @@ def copy_of_the_project(tmp_path_factory) -> Path:
     shutil.copy(ROOT / "evalkit.yaml", copy)
     for folder in ("registry", "suites"):
         shutil.copytree(ROOT / folder, copy / folder)
+    identity = ["-c", "user.name=Writer", "-c", "user.email=writer@example.com"]
+    for command in (["init", "-q", "-b", "main"], ["add", "."], ["commit", "-qm", "First"]):
+        subprocess.run(["git", *identity, *command], cwd=copy, check=True, capture_output=True)
+    from evalkit.registry.bundling import bundle_of_commit
+
+    (copy / "bundle.json").write_bytes(bundle_of_commit(copy, "HEAD").encode())
     return copy
 
 

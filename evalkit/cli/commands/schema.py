@@ -9,7 +9,7 @@ import click
 
 from evalkit.errors import Problem, UsageError
 
-KINDS = ("entry", "prompt", "tools", "class", "hold", "suite", "evalkit")
+KINDS = ("entry", "prompt", "tools", "class", "hold", "override", "suite", "evalkit")
 
 EPILOG = """\b
 Examples:
@@ -39,7 +39,7 @@ An editor with the YAML language server reads the first line of a file:
 def command(kind: str | None, folder: Path | None, check: bool) -> int:
     """Print or write the JSON Schemas (draft 2020-12) of entries, prompts, suites and the other files.
 
-    KIND is entry, prompt, tools, class, hold, suite or evalkit (for evalkit.yaml).
+    KIND is entry, prompt, tools, class, hold, override, suite or evalkit (for evalkit.yaml).
     """
     from evalkit.registry.json_schema import file_name, to_text
 
