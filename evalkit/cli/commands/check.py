@@ -14,6 +14,7 @@ from evalkit.errors import Problem, UsageError
 
 if TYPE_CHECKING:
     from evalkit.evals.checks.everything import CheckReport
+    from evalkit.registry.project import Project
 
 EPILOG = """\b
 Examples:
@@ -22,6 +23,9 @@ Examples:
   evalkit check suites/triage-eval/v4          one suite, its cases against the prompts they are asked with
   evalkit check --format github                annotations in GitHub Actions
   evalkit check --format json > problems.json  for a script
+  evalkit check --base origin/main             and what this change may not do, compared with main
+  evalkit check --base main --head feature     two commits, without the files on disk
+  evalkit check --history                      every step of the main line, since it began
 
 \b
 Exit codes: 0 no errors (there may be warnings), 1 errors, 2 usage, or there is nothing to check.
@@ -30,24 +34,51 @@ Exit codes: 0 no errors (there may be warnings), 1 errors, 2 usage, or there is 
 
 @click.command(epilog=EPILOG)
 @click.argument("paths", metavar="[PATH]...", nargs=-1, type=click.Path(path_type=Path))
+@click.option(
+    "--base",
+    metavar="REF",
+    help="Also judge the change since it left REF: what is immutable, transitions, evidence, approvals.",
+)
+@click.option("--head", metavar="REF", help="With --base: judge this commit instead of the files on disk.")
+@click.option(
+    "--history", is_flag=True, help="Audit every step of the main line (or of --base) instead of the files."
+)
 @format_option("text", "json", "github")
 @click.pass_context
-def command(ctx: click.Context, paths: tuple[Path, ...], output_format: str) -> int:
+def command(
+    ctx: click.Context,
+    paths: tuple[Path, ...],
+    base: str | None,
+    head: str | None,
+    history: bool,
+    output_format: str,
+) -> int:
     """Validate every file of the project, or those at and below PATH.
 
     Each problem is shown as file:line:column, its code and how to fix it. Nothing is changed, and nobody is called.
     The codes are explained in docs/errors.md.
-    """
-    from evalkit.evals.checks.everything import check_project
 
+    With --base, the files are compared with the commit at which they left REF, and what the change does is judged as a
+    whole: an entry that left draft keeps its config, statuses move as the lifecycle allows, what is promoted has
+    evidence of CI, evidence only grows, nobody approves their own work. Where there is no change, because
+    REF is what is checked out, the history of that line is audited.
+    """
     project = find_project(ctx)
+    if head is not None and base is None:
+        raise UsageError(Problem("EK901", "--head is compared with --base", hint="add --base REF"))
+    if history and (head is not None or paths):
+        hint = "leave --head and PATH out"
+        raise UsageError(Problem("EK901", "--history audits a whole line of commits", hint=hint))
     chosen = [Path(os.path.normpath(path.absolute())) for path in paths]
     _refuse_unknown(chosen, project.root)
-    report = check_project(project, datetime.now(UTC).date(), chosen)
-    if not report.files and not report.problems:
-        where = ", ".join(map(str, paths)) or str(project.root)
-        hint = "entries lie in registry/entries/<name>/v1.yaml, suites in suites/<name>/v1/suite.yaml"
-        raise UsageError(Problem("EK901", f"there is nothing to check in {where}", hint=hint))
+    parts: list[CheckReport] = []
+    if head is None and not history:
+        parts.append(_files(project, chosen, paths))
+    if base is not None and not history:
+        parts.append(_change(project, base, head, chosen))
+    if history:
+        parts.append(_audit(project, base))
+    report = _together(parts)
     if output_format == "json":
         _write_json(report)
     elif output_format == "github":
@@ -56,6 +87,60 @@ def command(ctx: click.Context, paths: tuple[Path, ...], output_format: str) -> 
         _write_text(report)
     click.echo(_summary(report), err=True)
     return 1 if report.errors else 0
+
+
+def _files(project: Project, chosen: list[Path], paths: tuple[Path, ...]) -> CheckReport:
+    from evalkit.evals.checks.everything import check_project
+
+    report = check_project(project, datetime.now(UTC).date(), chosen)
+    if not report.files and not report.problems:
+        where = ", ".join(map(str, paths)) or str(project.root)
+        hint = "entries lie in registry/entries/<name>/v1.yaml, suites in suites/<name>/v1/suite.yaml"
+        raise UsageError(Problem("EK901", f"there is nothing to check in {where}", hint=hint))
+    return report
+
+
+def _change(project: Project, base: str, head: str | None, chosen: list[Path]) -> CheckReport:
+    from evalkit.evals.checks.everything import CheckReport
+    from evalkit.promote.base import audit_history, check_change
+
+    found = check_change(project.root, base, head)
+    below = {project.display(path) for path in chosen} - {"."}
+    folders = tuple(f"{path}/" for path in below)
+    problems = [
+        problem
+        for problem in found.problems
+        if not below
+        or problem.location is None
+        or problem.location.path in below
+        or problem.location.path.startswith(folders)
+    ]
+    if found.is_at_base and not chosen:
+        problems += audit_history(project.root, base).problems
+    click.echo(f"{found.files:,} changed since {found.base[:12]}", err=True)
+    return CheckReport(tuple(problems), found.files if head is not None else 0)
+
+
+def _audit(project: Project, ref: str | None) -> CheckReport:
+    from evalkit.evals.checks.everything import CheckReport
+    from evalkit.promote.base import audit_history
+
+    found = audit_history(project.root, ref)
+    click.echo(f"{found.commits:,} commits of {found.line}", err=True)
+    return CheckReport(found.problems, 0)
+
+
+def _together(parts: list[CheckReport]) -> CheckReport:
+    from evalkit.evals.checks.everything import CheckReport
+
+    problems = dict.fromkeys(problem for part in parts for problem in part.problems)
+    in_order = problems if len(parts) == 1 else sorted(problems, key=_place)
+    return CheckReport(tuple(in_order), sum(part.files for part in parts))
+
+
+def _place(problem: Problem) -> tuple[str, int, int]:
+    where = problem.location
+    return (where.path, where.line, where.column) if where else ("", 0, 0)
 
 
 def _refuse_unknown(paths: list[Path], root: Path) -> None:

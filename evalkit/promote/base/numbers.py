@@ -1,0 +1,49 @@
+"""The version numbers that were ever used, from the line that a change goes to."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from evalkit.errors import Problem, UsageError
+from evalkit.promote.history import place
+from evalkit.promote.history.gather import ENTRIES, by_name
+from evalkit.promote.history.line import touches, walk
+from evalkit.promote.history.objects import listing
+
+if TYPE_CHECKING:
+    from evalkit.promote.base.change import Change
+
+__all__ = ["Numbers"]
+
+
+class Numbers:
+    """What is gone from the line of the ref; looked up on first use, for all names at once, since git reads it all."""
+
+    def __init__(self, change: Change) -> None:
+        self._change = change
+
+    def given_up(self, name: str) -> set[int]:
+        """The numbers of versions that the line once had and has no more.
+
+        What it has now is no reuse: two changes took the same number at the same time, and git says so.
+
+        Raises:
+            UsageError: EK803, the clone is shallow.
+        """
+        return self._given_up.get(name, set())
+
+    @cached_property
+    def _given_up(self) -> dict[str, set[int]]:
+        where = place.find(self._change.root)
+        line = walk(where.git, self._change.ref)
+        if where.is_shallow and line.ids[0] in place.shallow_commits(where.git):
+            message = "this clone is shallow and does not hold which version numbers were used before"
+            hint = "run `git fetch --unshallow`; in GitHub Actions, give actions/checkout `fetch-depth: 0`"
+            raise UsageError(Problem("EK803", message, hint=hint))
+        now = {blob.path for blob in listing(where.git, self._change.ref, [ENTRIES])}
+        found: dict[str, set[int]] = {}
+        for name, by_place in by_name(touches(where.git, line, ENTRIES, where.prefix)).items():
+            ever = {version for versions in by_place.values() for version in versions}
+            found[name] = {version for version in ever if f"{ENTRIES}/{name}/v{version}.yaml" not in now}
+        return found
