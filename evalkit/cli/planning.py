@@ -202,7 +202,7 @@ def finish(
     if apply and ready:
         from evalkit.promote.apply import apply_plans
 
-        written = apply_plans(project.root, ready, lock_dir=project.root / ".evalkit" / "locks")
+        written = apply_plans(project.root, ready, lock_dir=project.state_dir() / "locks")
     if output_format == "json":
         _print_json(plans, written, applied=bool(apply and ready))
     else:

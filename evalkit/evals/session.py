@@ -261,7 +261,7 @@ class Session:
                 if alone
                 else self.options.output_dir / f"{plan.entry}-{plan.suite.ref}"
             )
-        return state_dir(self.project) / "runs" / run_id
+        return self.project.state_dir() / "runs" / run_id
 
     def _run_id(self, plan: Plan) -> str:
         """Sorts by time, says what it is, and is like no other."""
@@ -272,21 +272,12 @@ class Session:
         if self.options.cache_mode == "off" or self.recording is not None:
             yield None
             return
-        cache = AnswerCache(state_dir(self.project) / "cache.sqlite")
+        cache = AnswerCache(self.project.state_dir() / "cache.sqlite")
         try:
             yield cache
         finally:
             cache.close()
             self.warnings.extend(cache.problems)
-
-
-def state_dir(project: Project) -> Path:
-    """`.evalkit/`: cache, runs, locks. Never committed: it ignores itself."""
-    folder = project.root / ".evalkit"
-    if not folder.is_dir():
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / ".gitignore").write_text("*\n", encoding="utf-8")
-    return folder
 
 
 @contextmanager

@@ -111,6 +111,14 @@ class Project:
             Problem("EK903", f"no evalkit.yaml and no registry/ in {start} or above it", hint=hint)
         )
 
+    def state_dir(self) -> Path:
+        """`.evalkit/`: cache, runs, locks. Never committed: it ignores itself."""
+        folder = self.root / ".evalkit"
+        folder.mkdir(parents=True, exist_ok=True)
+        if not (folder / ".gitignore").exists():
+            (folder / ".gitignore").write_text("*\n", encoding="utf-8")
+        return folder
+
     def display(self, path: Path) -> str:
         """The path as messages show it: relative to the project, with forward slashes."""
         try:

@@ -79,7 +79,13 @@ def _parts(
         yield _title(f"Not measured ({min(worst, len(cases.unscored))} of {figures.count(count)})")
         yield from (_case(view) for view in cases.unscored[:worst])
     yield _title("Run")
-    yield _facts(record, report_path)
+    yield _facts(record)
+    if report_path:
+        # A path is there to be copied: it is never cut, however narrow the terminal.
+        line = Text.assemble(
+            ("  report".ljust(14), "dim"), _foreign(report_path), no_wrap=True, overflow="ignore"
+        )
+        yield line
 
 
 def _foreign(text: str, style: str = "", limit: int = 2_000) -> Text:
@@ -169,14 +175,12 @@ def _case_lines(view: CaseView) -> Iterable[tuple[str, str]]:
     yield "why", view.why
 
 
-def _facts(record: RunRecord, report_path: str | None) -> Table:
+def _facts(record: RunRecord) -> Table:
     grid = Table.grid(padding=(0, 1), expand=True)
     grid.add_column(width=13, style="dim")
     grid.add_column(ratio=1)
     rows = wording.facts(record)
     rows += [("note", note) for note in record.notes]
-    if report_path:
-        rows.append(("report", report_path))
     for label, text in rows:
         grid.add_row(f"  {label}", _foreign(text))
     return grid

@@ -292,9 +292,9 @@ def _problems_inside(source: Source, kind: str) -> list[Problem]:
         found = []
         for index, message in enumerate(source.data["messages"]):
             at = ("messages", index, "content")
-            wrong = problem_of_template(message["content"])
+            wrong = problem_of_template(message["content"], source.data.get("variables") or {})
             if wrong is not None:
-                found.append(Problem("EK301", wrong[0], source.locate_in_block(at, wrong[1])))
+                found.append(Problem(wrong[0], wrong[1], source.locate_in_block(at, wrong[2])))
         return found
     if kind == "tools":
         return [

@@ -63,7 +63,9 @@ class Git:
             raise self.failed("git is not installed", "install git, or use a bundle") from None
         except subprocess.TimeoutExpired:
             message = f"git {arguments[0]} took longer than {self.timeout_s:g} s"
-            raise self.failed(message, "it is tried again") from None
+            raise self.failed(
+                message, "check that it is up; an application that runs already tries again by itself"
+            ) from None
         if done.returncode:
             said = done.stderr.decode("utf-8", "replace").strip().splitlines()
             reason = said[-1] if said else f"exit code {done.returncode}"

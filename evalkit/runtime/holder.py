@@ -10,6 +10,7 @@ import threading
 import time
 
 from evalkit.errors import BundleError, EvalkitError, Location, Problem, SourceError
+from evalkit.runtime.bundle import ENVIRONMENTS
 from evalkit.runtime.freshness import Freshness
 from evalkit.runtime.last_good import describe
 from evalkit.runtime.snapshot import Snapshot
@@ -36,14 +37,34 @@ class Change(Value):
 
     @property
     def moved(self) -> tuple[tuple[str, str], ...]:
-        """The (name, environment) pairs that are served by another version, or by other shares, than before."""
-        old, new = self.before.bundle.document["serving"], self.after.bundle.document["serving"]
+        """The (name, environment) pairs that another version, other shares, or another content serves than before."""
+        old, new = self.before.bundle, self.after.bundle
         return tuple(
             (name, env)
-            for name in sorted({*old, *new})
-            for env in sorted({*old.get(name, ()), *new.get(name, ())})
-            if old.get(name, {}).get(env) != new.get(name, {}).get(env)
+            for name in sorted({*old.names, *new.names})
+            for env in ENVIRONMENTS
+            if _served(old, name, env) != _served(new, name, env)
         )
+
+    def __str__(self) -> str:
+        told = []
+        for name, env in self.moved:
+            old, new = _served(self.before.bundle, name, env), _served(self.after.bundle, name, env)
+            was, now = (f"v{found[0]}" if found else "nobody" for found in (old, new))
+            how = f"{was} -> {now}" if was != now else f"{now} changed"
+            told.append(f"{name} {how} in {env}")
+        return ", ".join(told) or "nothing that serves changed"
+
+
+def _served(bundle: Bundle, name: str, env: str) -> tuple[Any, ...] | None:
+    """The primary, and all that decides what a call gets."""
+    found = bundle.document["serving"].get(name, {}).get(env)
+    if found is None:
+        return None
+    canary = found.get("canary")
+    versions = [*found["weights"], *([canary["version"]] if canary else ())]
+    digests = [bundle.document["entries"][f"{name}@v{version}"]["digest"] for version in versions]
+    return found["primary"], found["weights"], canary, digests
 
 
 class _State(Value):
@@ -215,12 +236,13 @@ class Holder:
                 self._last_good.touch()
 
     def _doubt(self, error: EvalkitError) -> None:
-        reason = describe(error)
+        reason = describe(error, at=self.source.display)
         self.failures += 1
         snapshot = self._state.snapshot
         if snapshot is not None:
             snapshot.freshness.doubt(reason)
-            self._say(f"still serving the last good set: {reason}")
+            hint = error.problems[0].hint
+            self._say(f"still serving the last good set: {reason}" + (f" (help: {hint})" if hint else ""))
 
     def keep(self) -> None:
         """Put the set that was taken last on disk, unless that is done."""
@@ -237,8 +259,8 @@ class Holder:
 
     def _tell(self, change: Change) -> None:
         commit = change.after.bundle.commit
-        moved = ", ".join(f"{name} ({env})" for name, env in change.moved) or "nothing that serves"
-        _log().info("evalkit: new set%s: %s moved", f" {commit.id[:12]}" if commit else "", moved)
+        what = f" (commit {commit.id[:12]})" if commit else ""
+        _log().info("evalkit: %s: new set%s: %s", self.source.display, what, change)
         for callback in self._callbacks:
             try:
                 callback(change)

@@ -127,11 +127,11 @@ def _header(line: bytes) -> dict[str, Any] | None:
     return header if isinstance(header, dict) and header.get("kind") == _KIND else None
 
 
-def describe(error: Exception) -> str:
-    """An error in one line, for a log or a reason."""
+def describe(error: Exception, *, at: str | None = None) -> str:
+    """An error in one line, for a log or a reason; a place that is `at` goes without saying."""
     if isinstance(error, EvalkitError):
         first = error.problems[0]
         more = f" (and {len(error.problems) - 1} more)" if len(error.problems) > 1 else ""
-        where = f"{first.location}: " if first.location else ""
+        where = f"{first.location}: " if first.location and str(first.location) != at else ""
         return f"{where}{first.code} {first.message}{more}"
     return f"{type(error).__name__}: {error}"

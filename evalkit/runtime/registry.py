@@ -96,6 +96,9 @@ class Registry:
             SourceError: EK704, EK706, there is no set to start from; EK708, this is no source.
             BundleError, ConfigError: what the source has is broken, and there is nothing else to start from.
         """
+        for name, seconds in (("refresh_s", refresh_s), ("timeout_s", timeout_s), ("max_age_s", max_age_s)):
+            if seconds is not None and (not isinstance(seconds, int | float) or seconds < 0):
+                raise TypeError(f"{name} is a number of seconds, at least 0, not {seconds!r}")
         place = _place(source if source is not None else os.environ.get(VARIABLE) or DEFAULT_SOURCE)
         second = None if fallback is None else _place(fallback)
         interval_s = place.interval_s if refresh_s is None else refresh_s or None
@@ -192,7 +195,7 @@ class Registry:
 
     def __repr__(self) -> str:
         status = self.status()
-        return f"<Registry {status.source} {(status.commit or status.digest)[:19]}{' stale' if status.stale else ''}>"
+        return f"<Registry {status.source} {status.commit[:12] if status.commit else status.digest[:19]}{' stale' if status.stale else ''}>"
 
 
 def _end(refresher: Refresher, holder: Holder) -> None:
@@ -203,6 +206,8 @@ def _end(refresher: Refresher, holder: Holder) -> None:
 
 def _place(source: str | os.PathLike[str] | BundleSource) -> BundleSource:
     if not isinstance(source, str | os.PathLike):
+        if not hasattr(source, "fetch"):
+            raise TypeError(f"a source is a text, a path or a BundleSource, not {source!r}")
         return source
     from evalkit.runtime.sources.locate import open_source
 

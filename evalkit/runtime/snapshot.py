@@ -40,6 +40,10 @@ class Snapshot:
         """All that serve a name, with their shares. Raises as `resolve` does."""
         return variants_of(self.resolve(name, env))
 
+    def __repr__(self) -> str:
+        commit = self.bundle.commit
+        return f"<Snapshot {self.source} {commit.id[:12] if commit else self.bundle.digest[:19]}>"
+
     @property
     def names(self) -> list[str]:
         """Every entry name, sorted, whether or not somebody serves."""

@@ -8,7 +8,7 @@ from evalkit.errors import Problem, RenderError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from typing import Any
 
     from jinja2 import Template
@@ -64,17 +64,24 @@ def compile_template(source: str) -> Template:
     return template_environment().from_string(source)
 
 
-def problem_of_template(source: str) -> tuple[str, int] | None:
-    """Why a template does not compile, and on which of its lines, counted from 1; None if it does."""
-    from jinja2 import TemplateSyntaxError
+def problem_of_template(source: str, declared: Iterable[str]) -> tuple[str, str, int] | None:
+    """Why no call can render a template: a code, what is wrong, and on which of its lines, from 1. None if one can."""
+    from jinja2 import TemplateSyntaxError, meta
 
     try:
         compile_template(source)
+        environment = template_environment()
+        read = meta.find_undeclared_variables(environment.parse(source))
+        unknown = sorted(read - set(declared) - set(environment.globals))
+        if unknown:
+            line = next((n for n, text in enumerate(source.splitlines(), 1) if unknown[0] in text), 1)
+            return "EK302", f"the variable '{unknown[0]}' is not declared", line
     except TemplateSyntaxError as error:
         # What is never closed is noticed after the end.
-        return f"not a valid template: {error.message}", min(error.lineno, len(source.splitlines()) or 1)
+        line = min(error.lineno, len(source.splitlines()) or 1)
+        return "EK301", f"not a valid template: {error.message}", line
     except RecursionError:
-        return "the template is nested too deeply", 1
+        return "EK301", "the template is nested too deeply", 1
     return None
 
 

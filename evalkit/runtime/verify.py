@@ -36,7 +36,7 @@ def problems_of_bundle(bundle: Bundle) -> Iterator[Problem]:
                 yield Problem("EK702", f"{text} has another content than its digest names", place)
     for text, prompt in document["prompts"].items():
         for number, message in enumerate(prompt["messages"], 1):
-            wrong = problem_of_template(message["content"])
+            wrong = problem_of_template(message["content"], prompt["variables"])
             if wrong is not None:
-                what = f"{text} message {number}, line {wrong[1]}: {wrong[0]}"
-                yield Problem("EK301", what, place)
+                code, what, line = wrong
+                yield Problem(code, f"{text} message {number}, line {line}: {what}", place)

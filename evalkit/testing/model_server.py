@@ -9,6 +9,7 @@ It counts and records what it is asked, so that a test can say which request was
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import socket
 import threading
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 __all__ = ["Faults", "ModelServer", "RawReply", "RecordedRequest"]
+
+_NUMBERS = itertools.count(1)
+"""Of the answers of this process: each has an id of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,7 +231,7 @@ def _completion(message: Mapping[str, Any], model: str, prompt_tokens: int) -> d
     }
     finish_reason = message.get("finish_reason") or ("tool_calls" if calls else "stop")
     return {
-        "id": "chatcmpl-1",
+        "id": f"chatcmpl-{next(_NUMBERS)}",
         "object": "chat.completion",
         "model": model,
         "choices": [{"index": 0, "message": said, "finish_reason": finish_reason}],

@@ -44,9 +44,14 @@ def main() -> int:
     calls.setLevel(logging.INFO)
     calls.addHandler(JsonlHandler("logs/calls.jsonl"))
 
+    try:
+        registry = Registry.open()
+    except EvalkitError as error:
+        print(error, file=sys.stderr)
+        return 2
     stopping = stop_on_ctrl_c()
     done = failed = 0
-    with Registry.open() as registry, OpenAI() as model:
+    with registry, OpenAI() as model:
         # A service starts at once with the last good set. A job has time to ask for the newest one, and to do without it.
         with contextlib.suppress(EvalkitError):
             registry.refresh()

@@ -220,3 +220,26 @@ def test_whatever_the_files_hold_it_compiles_or_says_what_is_wrong(changes):
     else:
         unplaced = []
     assert not unplaced
+
+
+@pytest.mark.parametrize(
+    ("before", "after"), [("be {{ tone }}", "be {{ tune }}"), ("{{ ticket }}", "{{ tikcet }}")]
+)
+def test_a_prompt_that_reads_what_it_does_not_declare_is_refused(before, after):
+    """No call could render it."""
+    content = files(entry(13, "production"))
+    content["registry/prompts/triage-prompt/v9.yaml"] = (
+        PROMPT.format(version=9).replace(before, after).encode()
+    )
+    (found,) = problems(content)
+    assert "EK302 the variable" in found
+    assert "is not declared" in found
+    assert "registry/prompts/triage-prompt/v9.yaml:" in found
+
+
+def test_a_prompt_may_set_a_variable_of_its_own():
+    content = files(entry(13, "production"))
+    content["registry/prompts/triage-prompt/v9.yaml"] = (
+        PROMPT.format(version=9).replace("be {{ tone }}", "{% set mood = tone %}be {{ mood }}").encode()
+    )
+    assert compile_registry(content, None, where="here").names

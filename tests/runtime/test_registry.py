@@ -76,7 +76,44 @@ def test_a_change_says_what_moved(opened, v13, v14):
     (change,) = seen
     assert change.moved == ((NAME, "production"), (NAME, "staging"))
     assert change.after.resolve(NAME, "production").version == 14
+    assert str(change) == "support-triage v13 -> v14 in production, support-triage v13 -> v14 in staging"
     remove()
+
+
+def test_a_change_of_what_a_version_says_is_a_change_too(opened, make_bundle):
+    source = FakeSource(make_bundle(1, entry(13, "production")))
+    registry = opened(source)
+    seen = []
+    registry.on_change(seen.append)
+    source.publish(make_bundle(2, entry(13, "production", max_tokens=99)))
+    registry.refresh()
+    assert seen[0].moved == ((NAME, "production"), (NAME, "staging"))
+    assert str(seen[0]) == "support-triage v13 changed in production, support-triage v13 changed in staging"
+    assert repr(seen[0].after).startswith("<Snapshot fake 0000")
+
+
+def test_a_change_of_what_stands_by_moves_nothing(opened, make_bundle):
+    source = FakeSource(make_bundle(1, entry(13, "production")))
+    registry = opened(source)
+    seen = []
+    registry.on_change(seen.append)
+    source.publish(make_bundle(2, entry(12, "production"), entry(13, "production")))
+    registry.refresh()
+    assert seen[0].moved == ()
+    assert str(seen[0]) == "nothing that serves changed"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ({"refresh_s": "2"}, "refresh_s is a number"),
+        ({"timeout_s": -1}, "timeout_s is a number"),
+        ({"fallback": True}, "a source is"),
+    ],
+)
+def test_arguments_of_the_wrong_kind_are_refused_at_once(v13, arguments, said):
+    with pytest.raises(TypeError, match=said):
+        Registry.open(FakeSource(v13), **arguments)
 
 
 def test_a_callback_that_raises_is_logged_and_the_others_are_called(opened, v13, v14, caplog):

@@ -94,6 +94,11 @@ def _print_text(bundle: Bundle, output: str | None) -> None:
         lines.append(
             "warning: files differ from that commit; publish what is committed: evalkit bundle --ref HEAD"
         )
+    idle = [name for name in bundle.names if document["serving"][name]["production"] is None]
+    if idle:
+        lines.append(
+            f"note: nobody serves production of {', '.join(idle[:5])}{', …' if len(idle) > 5 else ''}"
+        )
     lines.append(f"written to {output}" if output not in (None, "-") else "not written: name a file with -o")
     for line in lines[: -1 if output == "-" else None]:
         click.echo(visible(line), err=output == "-")

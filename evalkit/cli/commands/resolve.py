@@ -166,6 +166,7 @@ def _print_text(data: dict[str, Any], as_of: str) -> None:
         "prompt": data["prompt"],
         "params": json.dumps(data["params"], ensure_ascii=False),
         "tools": ", ".join(tool["function"]["name"] for tool in data["tools"] or ()),
+        "format": json.dumps(data["response_format"], ensure_ascii=False) if data["response_format"] else "",
         "digest": data["digest"],
         "source": data["source"] + (f" at commit {data['commit'][:12]}" if data["commit"] else ""),
         "variants": ", ".join(f"{v['variant']} v{v['version']} {v['weight']:.1%}" for v in data["variants"])

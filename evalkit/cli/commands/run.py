@@ -210,7 +210,6 @@ def _report(done: Finished, *, outputs: bool) -> CaseList:
 
 
 def _write_back(session: Session, finished: Sequence[Finished]) -> None:
-    from evalkit.evals.session import state_dir
     from evalkit.evals.write_back import write_back
 
     for done in finished:
@@ -219,7 +218,7 @@ def _write_back(session: Session, finished: Sequence[Finished]) -> None:
             sys.stderr.write(f"{label}: not written back, the run is not complete\n")
             continue
         written = write_back(
-            session.project, done.plan, done.result, lock_dir=state_dir(session.project) / "locks"
+            session.project, done.plan, done.result, lock_dir=session.project.state_dir() / "locks"
         )
         for path in written.changed:
             sys.stderr.write(f"wrote {session.project.display(path)}\n")

@@ -64,7 +64,9 @@ class GitSource:
             SourceError: EK708, it is written in another way.
         """
         if text.startswith("git:"):
-            return cls(os.curdir, text.removeprefix("git:"))
+            source = cls(os.curdir, text.removeprefix("git:"))
+            source.display = text
+            return source
         match = _WRITTEN.fullmatch(text)
         if match is None:
             hint = "write git:REF, or git+URL@REF, or git+URL@REF#folder"

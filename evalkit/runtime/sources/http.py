@@ -92,16 +92,24 @@ class HttpSource:
             error.close()
             if error.code == 304 and known is not None:
                 return None
-            hint = _HINTS.get(error.code, "it is tried again")
+            hint = _HINTS.get(
+                error.code, "check that it is up; an application that runs already tries again by itself"
+            )
             said = _printable(str(error.reason).splitlines()[0] if error.reason else "")
             raise self._failed(f"the server answers {error.code} {said}".rstrip(), hint) from None
         except TimeoutError:
-            raise self._failed(f"no whole answer within {timeout_s:g} s", "it is tried again") from None
+            raise self._failed(
+                f"no whole answer within {timeout_s:g} s",
+                "check that it is up; an application that runs already tries again by itself",
+            ) from None
         except (OSError, HTTPException, EOFError, ValueError) as error:
             reason = getattr(error, "reason", None) or error
             if isinstance(reason, TimeoutError):
                 reason = f"no answer within {timeout_s:g} s"
-            raise self._failed(f"cannot be reached: {reason}", "it is tried again") from None
+            raise self._failed(
+                f"cannot be reached: {reason}",
+                "check that it is up; an application that runs already tries again by itself",
+            ) from None
         return Fetched(read_bundle(body, self.display), tag)
 
     def wait(self, seconds: float, stop: Stop) -> None:

@@ -26,6 +26,8 @@ def open_source(text: str | os.PathLike[str]) -> BundleSource:
         SourceError: EK708, it names no source; EK704, there is no such path.
     """
     written = os.fspath(text)
+    if not written:
+        raise SourceError(Problem("EK708", "the name of the source is empty", hint=f"it may be {_ACCEPTED}"))
     match = _SCHEME.match(written)
     scheme = match[1].lower() if match else ""
     if scheme in ("http", "https"):

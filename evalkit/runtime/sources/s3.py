@@ -84,11 +84,19 @@ class S3Source:
             if code in ("304", "NotModified") and known:
                 return None
             message = f"the storage answers {code}: {error.response.get('Error', {}).get('Message', '')}"
-            raise self._failed(message.rstrip(": "), _HINTS.get(code, "it is tried again")) from None
+            raise self._failed(
+                message.rstrip(": "),
+                _HINTS.get(
+                    code, "check that it is up; an application that runs already tries again by itself"
+                ),
+            ) from None
         except TimeoutError:
-            raise self._failed(f"no whole answer within {timeout_s:g} s", "it is tried again") from None
+            raise self._failed(
+                f"no whole answer within {timeout_s:g} s",
+                "check that it is up; an application that runs already tries again by itself",
+            ) from None
         except (BotoCoreError, OSError, ValueError) as error:
-            hint = "check credentials, region and AWS_ENDPOINT_URL; it is tried again"
+            hint = "check credentials, region and AWS_ENDPOINT_URL"
             raise self._failed(f"cannot be reached: {error}", hint) from None
         return Fetched(read_bundle(body, self.display), tag)
 
