@@ -66,7 +66,8 @@ def plan_unhold(facts: NameFacts, digest: str | None, reason: str, by: str) -> P
     if not lifted:
         if others and digest is None:
             message = (
-                f"no hold is on every version of {facts.name}; there are {len(others)} on single contents"
+                f"no hold is on every version of {facts.name}; "
+                f"{len(others)} {'is on a single version' if len(others) == 1 else 'are on single versions'}"
             )
             options = " or ".join(f"--digest {hold.digest}" for hold in others)
             refusal = Refusal("no-hold", "EK821", message, f"say which: {options}")

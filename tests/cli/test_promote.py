@@ -243,3 +243,9 @@ def test_runs_of_this_machine_do_not_promote_and_runs_of_ci_do(evalkit, repo, mo
     assert "1 run in CI" in result.out
     assert "status: staging " in repo.read("registry/entries/triage/v16.yaml")
     assert "status: staging " in repo.read("registry/entries/triage/v15.yaml")
+
+
+def test_a_reason_without_an_override_is_not_dropped_in_silence(evalkit, seed):
+    result = evalkit("promote", "order-extract@v2", "--reason", "because")
+    assert result.code == 2
+    assert "a promotion's reason is its evidence" in result.err

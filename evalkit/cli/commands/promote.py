@@ -64,6 +64,9 @@ def command(
     if override and bare:
         hint = "evalkit promote NAME@v15 --override --reason R"
         raise UsageError(Problem("EK901", "--override is for one version; say which", hint=hint))
+    if reason and not override:
+        hint = "leave --reason out; or add --override to break a rule for that reason"
+        raise UsageError(Problem("EK901", "a promotion's reason is its evidence, not --reason", hint=hint))
     force = force_of(override=override, reason=reason, by=by, root=project.root)
     if bare:
         names = project.names() if target is None else [str(target)]

@@ -169,7 +169,7 @@ def _print_text(data: dict[str, Any], as_of: str) -> None:
         "format": json.dumps(data["response_format"], ensure_ascii=False) if data["response_format"] else "",
         "digest": data["digest"],
         "source": data["source"] + (f" at commit {data['commit'][:12]}" if data["commit"] else ""),
-        "variants": ", ".join(f"{v['variant']} v{v['version']} {v['weight']:.1%}" for v in data["variants"])
+        "variants": ", ".join(map(_share, data["variants"]))
         if len(data["variants"]) > 1
         else "",
         "unit": data["unit"],
@@ -181,3 +181,9 @@ def _print_text(data: dict[str, Any], as_of: str) -> None:
         lines += [f"  | {line}" for line in message["content"].rstrip("\n").split("\n")]
     for line in lines:
         click.echo(visible(line))
+
+
+def _share(variant: dict[str, Any]) -> str:
+    """A variant's name, its version where the name does not say it, and its share."""
+    name, version = variant["variant"], f"v{variant['version']}"
+    return f"{name if name == version else f'{name} {version}'} {variant['weight']:.1%}"
