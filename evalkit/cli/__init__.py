@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import sys
+from importlib.util import find_spec
 
 __all__ = ["main"]
 
@@ -15,14 +16,10 @@ def main() -> None:
     gc.set_threshold(50_000, 20, 20)
     # Nobody else's code takes part in validation; looking for such plugins reads every installed package's metadata.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
-    try:
-        import click  # noqa: F401 - the one question is whether it is there
-        import pydantic  # noqa: F401
-    except ImportError as error:
-        sys.stderr.write(
-            f"EK904 the evalkit command needs {error.name}\n  help: pip install 'evalkit[cli]'\n"
-        )
-        raise SystemExit(2) from None
+    missing = next((name for name in ("click", "pydantic") if find_spec(name) is None), None)
+    if missing:
+        sys.stderr.write(f"EK904 the evalkit command needs {missing}\n  help: pip install 'evalkit[cli]'\n")
+        raise SystemExit(2)
     from evalkit.cli.main import run
 
     raise SystemExit(run(sys.argv[1:]))

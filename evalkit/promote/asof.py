@@ -7,9 +7,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from evalkit.errors import EvalkitError, Problem, UsageError
-from evalkit.promote.history import place
-from evalkit.promote.history.commits import commits
-from evalkit.promote.history.line import walk
 from evalkit.promote.when import When, read_when
 
 if TYPE_CHECKING:
@@ -43,7 +40,15 @@ class AsOf:
         return self.when.moment
 
 
-def as_of(repository: Repository, text: str, now: datetime, zone: tzinfo, ref: str | None = None) -> AsOf:
+def as_of(
+    repository: Repository,
+    text: str,
+    now: datetime,
+    zone: tzinfo,
+    ref: str | None = None,
+    *,
+    name: str | None = None,
+) -> AsOf:
     """The commit that a WHEN means: one that it names, or the one in effect at the moment that it says.
 
     Args:
@@ -52,6 +57,7 @@ def as_of(repository: Repository, text: str, now: datetime, zone: tzinfo, ref: s
         now: aware.
         zone: of times that name none.
         ref: the line, the main line without one.
+        name: one whose history will be asked for: it is read in one pass with the line.
 
     Raises:
         UsageError: EK861, it can be read as neither, or names a commit that is not on the line; EK863, it has not come
@@ -59,11 +65,15 @@ def as_of(repository: Repository, text: str, now: datetime, zone: tzinfo, ref: s
     """
     line = repository.main_ref() if ref is None else ref
     if (commit := _named(repository, text.strip())) is not None:
-        found = _on_line(repository, commit, line)
+        if name is not None:
+            repository.read_along(name, line)
+        found = repository.on_line(commit, line)
         if found is None:
             raise UsageError(_off_line(text.strip(), commit, line))
         return AsOf(When(text.strip(), found.time, "commit"), line, found)
     when = read_when(text, now, zone)
+    if name is not None:
+        repository.read_along(name, line)
     return AsOf(when, line, repository.commit_at(when.moment, line))
 
 
@@ -104,15 +114,6 @@ def _named(repository: Repository, text: str) -> str | None:
         if error.problems[0].code == "EK804":
             return None
         raise
-
-
-def _on_line(repository: Repository, commit: str, ref: str) -> CommitInfo | None:
-    """The commit with the time at which it took effect on the line; None if it is not on it."""
-    git = place.find(repository.root).git
-    line = walk(git, repository.commit(ref).id)
-    if commit not in line.ids:
-        return None
-    return commits(git, [commit])[commit].effective(line.time(line.ids.index(commit)))
 
 
 def _off_line(text: str, commit: str, ref: str) -> Problem:

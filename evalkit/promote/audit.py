@@ -90,7 +90,7 @@ def describe(change: Transition) -> str:
     """What changed, in one line: `v14 staging -> production, replacing v13`; `canary v14 5 % -> 25 %`."""
     version, before, after = f"v{change.version}", change.before, change.after
     if change.kind == "exposure":
-        return _exposure(change)
+        return _exposure(change) + _exception(change)
     words = {
         "created": f"{version} created" + (f" as {after}" if after != "draft" else ""),
         "deleted": f"{version} deleted" + (f", it was {before}" if before != "draft" else ""),
@@ -99,16 +99,36 @@ def describe(change: Transition) -> str:
         "evaluated": f"{version} evaluated, score {after}" if after else f"{version} score removed",
         "edited": f"{version} edited",
     }
-    return words[change.kind] + _consequence(change)
+    return words[change.kind] + _consequence(change) + _exception(change)
+
+
+def _exception(change: Transition) -> str:
+    """That a step broke the rules, and which of them."""
+    if change.override is None:
+        return ""
+    return f"; OVERRIDE of {', '.join(change.override.kinds)} by {change.override.by}"
 
 
 def _exposure(change: Transition) -> str:
-    version, before, after = f"v{change.version}", change.before, change.after
-    if "%" in (before or "") + (after or ""):
-        if before is None:
-            return f"canary {version} starts with {after}"
-        return f"canary {version} {before} -> {after}" if after else f"canary {version} ends, it had {before}"
-    return f"{version} {before or 'no weight'} -> {after or 'no weight'}{_consequence(change)}"
+    """A change of the canary's percent, of an arm's weight, or of both: only what did change."""
+    version = f"v{change.version}"
+    (was, weighed), (became, weighs) = _asked(change.before), _asked(change.after)
+    said = []
+    if was is None and became is not None:
+        said.append(f"canary {version} starts with {became}")
+    elif was != became:
+        said.append(
+            f"canary {version} {was} -> {became}" if became else f"canary {version} ends, it had {was}"
+        )
+    if weighed != weighs:
+        said.append(f"{version} {weighed or 'no weight'} -> {weighs or 'no weight'}{_consequence(change)}")
+    return "; ".join(said)
+
+
+def _asked(exposure: str | None) -> tuple[str | None, str | None]:
+    """The canary's percent, and all else that an exposure says."""
+    first, _, rest = (exposure or "").partition(", ")
+    return (first, rest or None) if "%" in first else (None, exposure)
 
 
 def _consequence(change: Transition) -> str:

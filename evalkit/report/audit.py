@@ -39,7 +39,7 @@ __all__ = [
 WIDTH: Final = 80
 LOG_COLUMNS: Final = (
     "time", "name", "version", "kind", "change", "before", "after", "commit", "subject", "pr", "authors", "approver",
-    "score", "reason", "serving_before", "serving_after",
+    "score", "reason", "override", "serving_before", "serving_after",
 )  # fmt: skip
 
 
@@ -97,7 +97,8 @@ def change_lines(changes: Sequence[Transition], clock: Clock) -> Iterator[str]:
     approvers = dict.fromkeys(change.approver for change in changes if change.approver)
     approved = f"approved by {', '.join(approvers)}" if approvers else "no approval recorded"
     yield from filled(f"by {people(changes[0].authors)}; {approved}", "    ")
-    for reason in dict.fromkeys(change.reason for change in changes if change.reason):
+    reasons = [change.override.reason if change.override else change.reason for change in changes]
+    for reason in dict.fromkeys(filter(None, reasons)):
         yield from filled(f"reason: {reason}", "    ")
 
 
@@ -160,6 +161,7 @@ def change_data(change: Transition) -> dict[str, Any]:
         "approver": change.approver,
         "score": change.score,
         "reason": change.reason,
+        "override": ", ".join(change.override.kinds) if change.override else None,
         "serving_before": change.serving_before,
         "serving_after": change.serving_after,
     }

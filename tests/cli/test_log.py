@@ -111,6 +111,7 @@ def test_json_holds_what_a_script_needs(evalkit, story):
                 "approver": "cara",
                 "score": 0.9312,
                 "reason": "invented refunds",
+                "override": None,
                 "serving_before": 14,
                 "serving_after": 13,
             }

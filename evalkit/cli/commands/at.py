@@ -53,7 +53,7 @@ def command(
 
     repository = Repository.of(project_root(ctx))
     clock = clock_for(tz)
-    asked = as_of(repository, when, now(), clock.zone, ref)
+    asked = as_of(repository, when, now(), clock.zone, ref, name=name)
     envs = (env,) if env else ENVIRONMENTS
     notes: list[str] = []
     if name is None:

@@ -169,9 +169,7 @@ def _print_text(data: dict[str, Any], as_of: str) -> None:
         "format": json.dumps(data["response_format"], ensure_ascii=False) if data["response_format"] else "",
         "digest": data["digest"],
         "source": data["source"] + (f" at commit {data['commit'][:12]}" if data["commit"] else ""),
-        "variants": ", ".join(map(_share, data["variants"]))
-        if len(data["variants"]) > 1
-        else "",
+        "variants": ", ".join(map(_share, data["variants"])) if len(data["variants"]) > 1 else "",
         "unit": data["unit"],
     }
     lines = [f"{data['name']}@v{data['version']}  {data['reason']}"]

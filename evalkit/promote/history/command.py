@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 import subprocess
+import threading
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from evalkit.errors import Problem, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
     from typing import IO
 
@@ -71,8 +74,15 @@ class Git:
         except subprocess.TimeoutExpired as error:
             raise UsageError(_endless()) from error
 
-    def start(self, *args: str | bytes, printed: IO[bytes]) -> subprocess.Popen[bytes]:
-        """The command, running; it writes the file `printed`.
+    def start(
+        self, *args: str | bytes, printed: IO[bytes] | None = None, is_given: bool = False
+    ) -> subprocess.Popen[bytes]:
+        """The command, running.
+
+        Args:
+            args: of git.
+            printed: the file that it writes; without one, its `stdout` is to be read.
+            is_given: whether its `stdin` will be written to.
 
         Raises:
             UsageError: EK805, there is no git.
@@ -80,32 +90,70 @@ class Git:
         try:
             return subprocess.Popen(
                 self._argv(args),
-                stdin=subprocess.DEVNULL,
-                stdout=printed,
+                stdin=subprocess.PIPE if is_given else subprocess.DEVNULL,
+                stdout=subprocess.PIPE if printed is None else printed,
                 stderr=subprocess.PIPE,
                 env=_environment(),
             )
         except OSError as error:
             raise UsageError(_not_started(error)) from error
 
-    def finish(self, process: subprocess.Popen[bytes]) -> None:
-        """Wait for a command that was started.
+    def finish(self, process: subprocess.Popen[bytes]) -> bytes:
+        """Wait for a command that was started; what it printed and was not read, nothing if it writes a file.
 
         Raises:
             UsageError: EK805, it failed, or it does not end.
         """
         try:
-            _, said = process.communicate(timeout=TIMEOUT_S)
+            printed, said = process.communicate(timeout=TIMEOUT_S)
         except subprocess.TimeoutExpired as error:
             process.kill()
             process.communicate()
             raise UsageError(_endless()) from error
         if process.returncode:
             raise UsageError(_failed(said))
+        return printed or b""
+
+    def run_all(self, commands: Iterable[Sequence[str | bytes]]) -> list[bytes]:
+        """What each command prints; as many run at once as there are processors.
+
+        Raises:
+            UsageError: EK805, one failed.
+        """
+        printed: list[bytes] = []
+        waiting = iter(commands)
+        with ExitStack() as stack:
+            while group := list(islice(waiting, os.cpu_count() or 1)):
+                running = [stack.enter_context(self.start(*args)) for args in group]
+                printed += [self.finish(process) for process in running]
+        return printed
+
+    @contextmanager
+    def limited(self, *processes: subprocess.Popen[bytes]) -> Iterator[None]:
+        """Kill the processes if what is done with them takes too long.
+
+        Raises:
+            UsageError: EK805, they were killed.
+        """
+        timer = threading.Timer(TIMEOUT_S, _kill, processes)
+        timer.start()
+        try:
+            yield
+        except UsageError as error:
+            if timer.finished.is_set():
+                raise UsageError(_endless()) from error
+            raise
+        finally:
+            timer.cancel()
 
     def _argv(self, args: Sequence[str | bytes]) -> list[str | bytes]:
         settings = [word for setting in _CONFIG for word in ("-c", setting)]
         return ["git", "--no-pager", "-C", os.fspath(self.root), *settings, *args]
+
+
+def _kill(*processes: subprocess.Popen[bytes]) -> None:
+    for process in processes:
+        process.kill()
 
 
 def _environment() -> dict[str, str]:

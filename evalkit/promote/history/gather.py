@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from evalkit.promote.history.commits import FIELDS, CommitInfo, commits, records
-from evalkit.promote.history.holds import added_reason
+from evalkit.promote.history.holds import Overridden, added_overrides, added_reason
 from evalkit.promote.history.objects import blobs, blobs_at
 from evalkit.promote.history.people import reason_of
 from evalkit.promote.history.renames import renamed
@@ -16,7 +16,7 @@ from evalkit.promote.history.timeline import Moment, NameHistory
 from evalkit.runtime.refs import is_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from evalkit.promote.history.command import Git
     from evalkit.promote.history.line import Change, Line
@@ -98,7 +98,9 @@ class Gatherer:
     ) -> Iterable[Moment]:
         versions: dict[int, VersionState] = {}
         broken: set[int] = set()
-        reasons = self._hold_reasons(name, [at[place] for place in by_place]) if people else {}
+        known = [at[place] for place in by_place] if people else []
+        reasons, merged = self._hold_reasons(name, known), self._merged(known, name)
+        overrides = self._overrides(name, known)
         for place, by_version in by_place.items():
             for version, change in by_version.items():
                 broken.discard(version)
@@ -110,25 +112,47 @@ class Gatherer:
                 else:
                     broken.add(version)
             commit = at[place]
-            merged = self._merged(commit, name) if people and commit.is_merge else ()
-            reason = reasons.get(commit.id)
-            yield Moment(commit, dict(sorted(versions.items())), tuple(sorted(broken)), merged, reason)
+            yield Moment(
+                commit,
+                dict(sorted(versions.items())),
+                tuple(sorted(broken)),
+                merged.get(commit.id, ()),
+                reasons.get(commit.id),
+                overrides.get(commit.id, {}),
+            )
 
-    def _merged(self, merge: CommitInfo, name: str) -> tuple[CommitInfo, ...]:
-        """The commits that a merge brought, and that touched the name's entries.
+    def _merged(self, moments: Iterable[CommitInfo], name: str) -> dict[str, tuple[CommitInfo, ...]]:
+        """The commits that each merge brought, and that touched the name's entries.
 
         A merge among them counts if it made a file that none of its parents has: then somebody wrote in it.
         """
         path = f"{ENTRIES}/{name}"
-        first, *others = merge.parents
+        merges = [commit for commit in moments if commit.is_merge]
         args = ("log", "-z", "--full-history", "--no-notes", f"--format={FIELDS}")
-        found = records(self.git.run(*args, *others, f"^{first}", "--", path))
-        return tuple(commit for commit in found if not commit.is_merge or self._wrote(commit, path))
+        printed = self.git.run_all(
+            (*args, *merge.parents[1:], f"^{merge.parents[0]}", "--", path) for merge in merges
+        )
+        return {
+            merge.id: tuple(c for c in records(found) if not c.is_merge or self._wrote(c, path))
+            for merge, found in zip(merges, printed, strict=True)
+        }
 
     def _wrote(self, merge: CommitInfo, path: str) -> bool:
         return bool(
             self.git.run("diff-tree", "-c", "-r", "--name-only", "--no-commit-id", merge.id, "--", path)
         )
+
+    def _overrides(self, name: str, moments: Sequence[CommitInfo]) -> dict[str, dict[int, Overridden]]:
+        """By commit, and then by version: what it recorded as an exception to the rules."""
+        path = f"registry/overrides/{name}.yaml"
+        ids = [*(c.id for c in moments), *(c.parents[0] for c in moments if c.parents)]
+        contents = blobs_at(self.git, ids, path)
+        return {
+            commit.id: added_overrides(
+                contents[commit.parents[0]] if commit.parents else None, contents[commit.id], path
+            )
+            for commit in moments
+        }
 
     def _hold_reasons(self, name: str, moments: Iterable[CommitInfo]) -> dict[str, str | None]:
         """The reason of a hold that a commit added, for commits whose messages give none."""

@@ -15,12 +15,12 @@ from evalkit.promote.history.commits import moment_of
 from evalkit.promote.history.objects import REGULAR
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from datetime import datetime
 
     from evalkit.promote.history.command import Git
 
-__all__ = ["Change", "Line", "changes_of", "touches", "walk"]
+__all__ = ["Change", "Line", "changes_of", "line_of", "touches", "walk"]
 
 _RAW = ("-r", "-z", "--raw", "--no-abbrev", "--no-renames", "--no-ext-diff", "--no-textconv")
 _TOUCHES = ("log", "--first-parent", "--diff-merges=first-parent", *_RAW, "--no-notes", "--format=%H")
@@ -53,6 +53,11 @@ class Line:
         index = bisect_right(self.seconds, floor(when.timestamp()))
         return index - 1 if index else None
 
+    def until(self, commit: str) -> Line:
+        """The line that ends with one of its commits."""
+        count = self.ids.index(commit) + 1
+        return Line(self.ids[:count], self.committed[:count], self.seconds[:count])
+
     def time(self, index: int) -> datetime:
         """When the commit at this place took effect."""
         return moment_of(self.seconds[index])
@@ -61,8 +66,13 @@ class Line:
 def walk(git: Git, tip: str) -> Line:
     """The line that ends with the commit `tip`."""
     words = git.run("rev-list", "--first-parent", "--timestamp", tip, "--").decode().split()[::-1]
-    committed = tuple(map(int, words[1::2]))
-    return Line(tuple(words[::2]), committed, tuple(accumulate(committed, max)))
+    return line_of(words[::2], words[1::2])
+
+
+def line_of(ids: Iterable[str], dates: Iterable[str]) -> Line:
+    """The line of these commits, oldest first, with their committer dates in seconds since 1970."""
+    committed = tuple(map(int, dates))
+    return Line(tuple(ids), committed, tuple(accumulate(committed, max)))
 
 
 def touches(git: Git, line: Line, path: str, prefix: bytes, *, few: int = _FEW) -> dict[int, list[Change]]:

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 from evalkit.errors import Problem, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from evalkit.promote.history.command import Git
 
-__all__ = ["REGULAR", "Blob", "blobs", "blobs_at", "listing"]
+__all__ = ["REGULAR", "Blob", "blobs", "blobs_at", "directories", "listing"]
 
 REGULAR = frozenset({"100644", "100755", "100664"})
 """The modes of plain files. Symbolic links and submodules are none: what they lead to is not in the commit."""
@@ -60,8 +60,26 @@ def blobs_at(git: Git, commits: Iterable[str], path: str) -> dict[str, bytes | N
     return dict(zip(wanted, found, strict=True))
 
 
-def _batch(git: Git, names: Sequence[str]) -> list[bytes | None]:
-    """The blob that each name means; None for what is missing or no blob. No name holds a line feed."""
+def directories(git: Git, ids: Iterable[str]) -> dict[str, dict[str, str]]:
+    """The plain files directly in trees: for each tree, the blobs by name. What is no tree has none."""
+    wanted = list(dict.fromkeys(ids))
+    found = _batch(git, wanted, b"tree")
+    return {tree: dict(_files(raw or b"", len(tree) // 2)) for tree, raw in zip(wanted, found, strict=True)}
+
+
+def _files(raw: bytes, size: int) -> Iterator[tuple[str, str]]:
+    """The plain files in a tree as git stores it: `mode name`, NUL, and the id in `size` bytes."""
+    at = 0
+    while at < len(raw):
+        end = raw.index(b"\0", at)
+        mode, _, name = raw[at:end].partition(b" ")
+        at = end + 1 + size
+        if mode.decode() in REGULAR:
+            yield name.decode("utf-8", "surrogateescape"), raw[end + 1 : at].hex()
+
+
+def _batch(git: Git, names: Sequence[str], kind: bytes = b"blob") -> list[bytes | None]:
+    """The object that each name means; None for what is missing or of another kind. No name holds a line feed."""
     if not names:
         return []
     printed = git.run("cat-file", "--batch", "--buffer", given="\n".join([*names, ""]).encode())
@@ -75,6 +93,6 @@ def _batch(git: Git, names: Sequence[str]) -> list[bytes | None]:
             found.append(None)
             continue
         size = int(words[2])
-        found.append(printed[at : at + size] if words[1] == b"blob" else None)
+        found.append(printed[at : at + size] if words[1] == kind else None)
         at += size + 1
     return found

@@ -11,7 +11,7 @@ from evalkit.promote.history.command import Git
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["Place", "commit_named", "find", "main_line", "shallow_commits"]
+__all__ = ["Place", "commit_named", "find", "has_commit_graph", "main_line", "shallow_commits"]
 
 _MAIN_REFS = (
     "refs/remotes/origin/HEAD",
@@ -104,3 +104,10 @@ def shallow_commits(git: Git) -> frozenset[str]:
         return frozenset((git.root / path).read_text("ascii").split())
     except FileNotFoundError:
         return frozenset()
+
+
+def has_commit_graph(git: Git) -> bool:
+    """Whether git keeps a table of commits beside them, as `git gc` and `git maintenance` write it."""
+    path = git.run("rev-parse", "--git-path", "objects/info/commit-graph")
+    file = git.root / path.decode("utf-8", "surrogateescape").removesuffix("\n")
+    return file.exists() or file.with_name("commit-graphs").exists()

@@ -11,6 +11,7 @@ from evalkit.promote.history.gather import ENTRIES, Gatherer, by_name
 from evalkit.promote.history.line import changes_of, touches, walk
 from evalkit.promote.history.objects import blobs, listing
 from evalkit.promote.history.timeline import NameHistory
+from evalkit.promote.history.trail import changes_along, follow
 from evalkit.promote.history.worktree import FileChange, disk_changes, is_inside
 from evalkit.runtime.compile import PATHS
 from evalkit.runtime.refs import is_name
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from evalkit.promote.history.commits import CommitInfo
+    from evalkit.promote.history.gather import Changes
     from evalkit.promote.history.line import Line
 
 __all__ = ["Repository"]
@@ -41,6 +43,7 @@ class Repository:
         self._prefix = where.prefix
         self._is_shallow = where.is_shallow
         self._lines: dict[str, Line] = {}
+        self._changes: dict[tuple[str, str], Changes] = {}
 
     @classmethod
     def of(cls, root: Path) -> Repository:
@@ -81,11 +84,21 @@ class Repository:
         """
         if not is_name(name):
             return NameHistory(name, ())
-        line = self._line(self._id(ref))
-        changes = by_name(touches(self._git, line, f"{ENTRIES}/{name}", self._prefix)).get(name, {})
+        tip = self._id(ref)
+        changes = self._changes_of(name, tip)
+        line = self._line(tip)
         if self._is_cut(line) and (not changes or 0 in changes):
             raise _cut_off(f"the history of {name}", line)
         return Gatherer(self._git, self._prefix, line).histories({name: changes}, people=True)[name]
+
+    def read_along(self, name: str, ref: str | None = None) -> None:
+        """Read a line together with what happened to a name on it; `commit_at` and `history` then read neither again.
+
+        Raises:
+            UsageError: EK804, EK805, EK806.
+        """
+        if is_name(name):
+            self._changes_of(name, self._id(ref))
 
     def histories(self, ref: str | None = None, *, people: bool = False) -> dict[str, NameHistory]:
         """The history of every name that ever was on the line, sorted by name, in one pass.
@@ -133,6 +146,20 @@ class Repository:
             return None
         found = line.ids[index]
         return commits(self._git, [found])[found].effective(line.time(index))
+
+    def on_line(self, commit: str, ref: str | None = None) -> CommitInfo | None:
+        """A commit with the time at which it took effect on the main line, or on that which ends with `ref`.
+
+        None if it is not on the line itself.
+
+        Raises:
+            UsageError: as `commit`.
+        """
+        line = self._line(self._id(ref))
+        found = self._id(commit)
+        if found not in line.ids:
+            return None
+        return commits(self._git, [found])[found].effective(line.time(line.ids.index(found)))
 
     def files(self, commit: str) -> dict[str, bytes]:
         """The files of a commit that a bundle is made of, by path relative to the project, for `compile_registry`."""
@@ -195,8 +222,34 @@ class Repository:
 
     def _line(self, tip: str) -> Line:
         if tip not in self._lines:
-            self._lines[tip] = walk(self._git, tip)
+            longer = next((line for line in self._lines.values() if tip in line.ids), None)
+            self._lines[tip] = longer.until(tip) if longer else walk(self._git, tip)
         return self._lines[tip]
+
+    def _changes_of(self, name: str, tip: str) -> Changes:
+        """The changes of a name on the line that ends with `tip`, each read once."""
+        if (tip, name) not in self._changes:
+            known = self._known_changes(name, tip)
+            self._changes[tip, name] = self._read_changes(name, tip) if known is None else known
+        return self._changes[tip, name]
+
+    def _known_changes(self, name: str, tip: str) -> Changes | None:
+        """Those that were read with a line that goes on after `tip`."""
+        for (later, other), changes in self._changes.items():
+            if other == name and tip in self._lines[later].ids:
+                last = self._lines[later].ids.index(tip)
+                return {place: change for place, change in changes.items() if place <= last}
+        return None
+
+    def _read_changes(self, name: str, tip: str) -> Changes:
+        folder = f"{ENTRIES}/{name}"
+        if tip in self._lines or place.has_commit_graph(self._git):
+            # With one, git walks sooner than it looks up; and it may know which paths each commit changed.
+            touched = touches(self._git, self._line(tip), folder, self._prefix)
+        else:
+            self._lines[tip], states = follow(self._git, tip, folder)
+            touched = changes_along(self._git, states, folder)
+        return by_name(touched).get(name, {})
 
     def _is_cut(self, line: Line) -> bool:
         return self._is_shallow and line.ids[0] in place.shallow_commits(self._git)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from evalkit.runtime.serving import EntryState
@@ -120,22 +121,38 @@ def _plain_lines(text: str) -> dict[str, Any]:
     data: dict[str, Any] = {}
     block: dict[str, Any] | None = None
     for line in text.split("\n"):
-        if _NO_CONTENT.fullmatch(line):
+        read = _plain_line(line)
+        if read is None:
             continue
-        found = _LINE.fullmatch(line)
-        target = block if found and found["indent"] else data
-        if found is None or target is None or found["key"] in target:
+        is_indented, key, has_value, value = read
+        target = block if is_indented else data
+        if target is None or key in target:
             raise _NotSimpleError
-        if not found["indent"]:
+        if not is_indented:
             if block == {}:
                 raise _NotSimpleError  # a key with nothing at all
-            block = None if found["text"] or found["flow"] else {}
-        elif not (found["text"] or found["flow"]):
+            block = None if has_value else {}
+        elif not has_value:
             raise _NotSimpleError
-        target[found["key"]] = _value(found) if block is None or found["indent"] else block
+        if not has_value:
+            target[key] = block
+        else:
+            target[key] = value.copy() if isinstance(value, dict) else value
     if block == {}:
         raise _NotSimpleError
     return data
+
+
+@lru_cache(maxsize=1 << 16)  # the entries of a registry differ in few of their lines
+def _plain_line(line: str) -> tuple[bool, str, bool, Any] | None:
+    """Whether it is indented, its key, whether there is a value, and the value; None for a line without content."""
+    if _NO_CONTENT.fullmatch(line):
+        return None
+    found = _LINE.fullmatch(line)
+    if found is None:
+        raise _NotSimpleError
+    has_value = bool(found["text"] or found["flow"])
+    return bool(found["indent"]), found["key"], has_value, _value(found) if has_value else None
 
 
 def _value(found: re.Match[str]) -> Any:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from evalkit.promote.history.commits import CommitInfo
+    from evalkit.promote.history.holds import Overridden
     from evalkit.promote.history.states import VersionState
     from evalkit.promote.history.transitions import Transition
     from evalkit.runtime.serving import Serving
@@ -35,6 +36,8 @@ class Moment:
     """For a merge commit: the commits it brought that touched the name's entries, newest first."""
     hold_reason: str | None = None
     """The reason of a hold on the name that the same commit added."""
+    overrides: Mapping[int, Overridden] = field(default_factory=dict)
+    """By version: the rules that it was let past by a record that the same commit added."""
 
     def serving(self, env: str) -> Serving | None:
         """Who served `production` or `staging` from this commit on; None if nobody did.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from evalkit.promote.history.people import approver_named, authors_of, pull_request, reason_of
@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from evalkit.promote.history.commits import CommitInfo
+    from evalkit.promote.history.holds import Overridden
     from evalkit.promote.history.states import VersionState
     from evalkit.promote.history.timeline import Moment
 
@@ -46,6 +47,8 @@ class Transition:
     serving_before: int | None
     """Production's primary."""
     serving_after: int | None
+    override: Overridden | None = None
+    """The rules that this step was let past, on record."""
 
 
 def transitions_of(name: str, moments: Sequence[Moment]) -> Iterator[Transition]:
@@ -72,6 +75,7 @@ def transitions_of(name: str, moments: Sequence[Moment]) -> Iterator[Transition]
                     reason=reason_of(moment.commit, moment.merged) or moment.hold_reason,
                     serving_before=served,
                     serving_after=serves,
+                    override=moment.overrides.get(version) if kind in {"status", "exposure"} else None,
                 )
         before, served = dict(moment.versions), serves
 
@@ -105,9 +109,9 @@ def _changes(
     if old.state.status != new.state.status:
         found = True
         yield "status", old.state.status, new.state.status
-    if exposure(old) != exposure(new):
+    if (was := exposure(_live(old))) != (became := exposure(_live(new))):
         found = True
-        yield "exposure", exposure(old), exposure(new)
+        yield "exposure", was, became
     if found:
         return
     if (old.score, old.suite) != (new.score, new.suite):
@@ -118,6 +122,13 @@ def _changes(
         yield "approved", old.approved_by, new.approved_by
     if not found:
         yield "edited", None, None
+
+
+def _live(version: VersionState) -> VersionState:
+    """Without a `percent` that has no effect any more: a promoted canary keeps its own."""
+    if version.state.status in {"draft", "staging"}:
+        return version
+    return replace(version, state=version.state.replace(percent=None))
 
 
 def _score(version: VersionState) -> str | None:
