@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from types import SimpleNamespace
 from uuid import UUID
 
-import httpx
+import httpx2
 import openai
 import pytest
 from hypothesis import given
@@ -254,7 +254,7 @@ class DeadlinePassed(TimeoutError):
     pass
 
 
-REQUEST = httpx.Request("POST", "http://127.0.0.1/v1/chat/completions")
+REQUEST = httpx2.Request("POST", "http://127.0.0.1/v1/chat/completions")
 
 
 @pytest.mark.parametrize(
@@ -266,7 +266,7 @@ REQUEST = httpx.Request("POST", "http://127.0.0.1/v1/chat/completions")
         (ValueError, "ValueError"),
         (TimeoutError(), "TimeoutError"),
         (openai.APITimeoutError(request=REQUEST), "APITimeoutError"),
-        (httpx.ReadTimeout("secret"), "ReadTimeout"),
+        (httpx2.ReadTimeout("secret"), "ReadTimeout"),
         (DeadlinePassed("secret"), "DeadlinePassed(TimeoutError)"),
         (asyncio.CancelledError(), "CancelledError"),
         (KeyboardInterrupt(), "KeyboardInterrupt"),
