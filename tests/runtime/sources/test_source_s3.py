@@ -2,19 +2,18 @@ from __future__ import annotations
 
 import time
 
+import boto3
 import pytest
 from loopback import Loopback, reply
+from moto.server import ThreadedMotoServer
 
 from evalkit.errors import BundleError, SourceError
 from evalkit.runtime.sources.locate import open_source
 
-boto3 = pytest.importorskip("boto3")
-moto = pytest.importorskip("moto.server")
-
 
 @pytest.fixture(scope="module")
 def storage():
-    server = moto.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
     yield f"http://{host}:{port}"
