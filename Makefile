@@ -55,6 +55,9 @@ lock: ## Pin every dependency with its hashes; needs uv
 	uv pip compile pyproject.toml --extra cli --extra local --group build --universal --python-version 3.11 \
 	  --generate-hashes --no-emit-index-url --no-header --no-annotate --quiet -c requirements/dev.lock \
 	  -o requirements/run.lock
+	uv pip compile pyproject.toml --extra cli --extra github --extra parquet --extra s3 --group build --universal \
+	  --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --quiet \
+	  -c requirements/dev.lock -o requirements/action.lock
 
 clean: ## Remove the environment and everything generated
 	rm -rf $(VENV) .evalkit .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -168,6 +168,40 @@ class Artifacts(Strict):
     """Whether model inputs and outputs go into artifacts and comments; false for public repositories."""
 
 
+WorkflowPath = Annotated[str, Field(pattern=r"^\.github/workflows/[A-Za-z0-9._-]+\.ya?ml$")]
+
+
+class ForgeConfig(Strict):
+    """Where pull requests are opened, and by what names its parts go there."""
+
+    kind: Literal["github"] = "github"
+    check: Annotated[str, Field(min_length=1, max_length=200)] = "check"
+    """The status that a pull request must have before it is merged: the job of `check.yml`."""
+    evaluate_workflow: WorkflowPath = ".github/workflows/evaluate.yml"
+    """Whose runs on the default branch give evidence that promotes."""
+    publish_workflow: WorkflowPath = ".github/workflows/publish.yml"
+
+
+class PublishConfig(CrossChecked):
+    """Where the bundle goes that running applications fetch."""
+
+    to: Annotated[str, Field(pattern=r"^(release|pages|s3://[^/\s]+/\S+)$")] = "release"
+    """`release`, `pages`, or `s3://bucket/key.json`."""
+    tag: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")] = "evalkit-bundle"
+    """Of the release that holds it."""
+    asset: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*\.json$")] = "bundle.json"
+    """The name of the file in the release, or on the site."""
+
+    @classmethod
+    def findings(cls, raw: Mapping[str, Any]) -> Iterator[Finding]:
+        """What is wrong between the keys."""
+        to = raw.get("to", "release")
+        if "tag" in raw and to != "release":
+            yield Finding("only a release has a 'tag'", ("tag",))
+        if "asset" in raw and isinstance(to, str) and to.startswith("s3://"):
+            yield Finding("the key of an S3 object is in 'to'; it has no 'asset'", ("asset",))
+
+
 class ProjectConfig(CrossChecked):
     """The whole of `evalkit.yaml`."""
 
@@ -184,8 +218,10 @@ class ProjectConfig(CrossChecked):
     artifacts: Artifacts = Artifacts()
     canary: dict[str, Any] | None = None
     """Log sources and signals of the canary."""
-    forge: dict[str, Any] | None = None
-    """Where pull requests are opened."""
+    forge: ForgeConfig | None = None
+    """Where pull requests are opened. Without it, evidence needs no attestation."""
+    publish: PublishConfig | None = None
+    """Where the bundle is published."""
 
     @classmethod
     def findings(cls, raw: Mapping[str, Any]) -> Iterator[Finding]:
