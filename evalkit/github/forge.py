@@ -7,15 +7,16 @@ contract tests. Every method may raise `ForgeError` (EK871 to EK879); what a met
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Final, Literal, Protocol
 
-from evalkit.errors import EvalkitError
+from evalkit.errors import EvalkitError, Problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from datetime import datetime
 
 __all__ = [
+    "BODY_LIMIT",
     "Artifact",
     "Comment",
     "Forge",
@@ -24,7 +25,11 @@ __all__ = [
     "PullRequest",
     "Review",
     "WorkflowRun",
+    "fitting",
 ]
+
+BODY_LIMIT: Final = 65_536
+"""How many characters the body of a pull request or a comment may have."""
 
 
 class ForgeError(EvalkitError):
@@ -33,6 +38,23 @@ class ForgeError(EvalkitError):
 
 class MovedOn(ForgeError):
     """The branch is not where the change was made for: read it again, and apply the change anew (EK872)."""
+
+
+def fitting(body: str) -> str:
+    """The body, if it is short enough to be sent.
+
+    Characters beyond the Basic Multilingual Plane count twice: which way a forge counts them is not documented.
+
+    Raises:
+        ForgeError: EK878, it has more than `BODY_LIMIT` characters.
+    """
+    size = len(body.encode("utf-16-le", "surrogatepass")) // 2
+    if size > BODY_LIMIT:
+        message = f"the text has {size:,} characters, and GitHub takes {BODY_LIMIT:,}"
+        raise ForgeError(
+            Problem("EK878", message, hint="leave out examples or slices, or lower their number")
+        )
+    return body
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,6 +259,9 @@ class Forge(Protocol):
 
     def dispatch(self, workflow: str, ref: str, inputs: Mapping[str, str]) -> None:
         """Start a workflow that has `workflow_dispatch`: its file name, the branch, its inputs."""
+
+    def release_asset(self, tag: str, name: str) -> bytes | None:
+        """A file of a release; None if there is no such release, or no such file in it."""
 
     def put_release_asset(self, tag: str, name: str, content: bytes) -> str:
         """Upload a file to the release of a tag, made if it is not there, in the place of one of the same name.
