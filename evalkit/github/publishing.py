@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 from evalkit.errors import EvalkitError, Location, Problem, UsageError
 from evalkit.runtime.atomic import write_bytes
 from evalkit.runtime.bundle import read_bundle
+from evalkit.runtime.install import install_hint
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -84,8 +85,7 @@ class S3Object:
             import boto3
             from botocore.exceptions import BotoCoreError, ClientError
         except ImportError:
-            hint = "install evalkit with its extra s3"
-            raise UsageError(Problem("EK896", "boto3 is not installed", hint=hint)) from None
+            raise UsageError(Problem("EK896", "boto3 is not installed", hint=install_hint("s3"))) from None
         try:
             client = boto3.session.Session().client("s3")
             client.put_object(

@@ -3,7 +3,8 @@
     with ModelServer(lambda body: "billing", faults=Faults(rate_limited_every=10)) as server:
         provider = OpenAIProvider("test", server.base_url)
 
-It counts and records what it is asked, so that a test can say which request was sent twice, and with which headers.
+It counts and records what it is asked, so that a test can say which request was sent twice, and with which headers. A
+chat completion with `stream: true` comes as server-sent events; Messages are not streamed, and refused with 400.
 """
 
 from __future__ import annotations
@@ -180,6 +181,11 @@ class ModelServer:
             return None
         if self._models is not None and request.body.get("model") not in self._models:
             return _error(404, "not_found_error", f"The model '{request.body.get('model')}' does not exist")
+        streams = bool(request.body.get("stream"))
+        if streams and anthropic:
+            return _error(
+                400, "invalid_request_error", "this server does not stream Messages; leave out 'stream'"
+            )
         if _is_nth(number, faults.slow_every):
             time.sleep(faults.slow_s)
         answer = self._answer(request.body)
@@ -188,12 +194,12 @@ class ModelServer:
         message = {"content": answer} if isinstance(answer, str) else answer
         model = self._served_model or str(request.body.get("model"))
         body = (_message if anthropic else _completion)(message, model, len(json.dumps(request.body)) // 4)
-        text = json.dumps(body).encode()
+        text = _events(body, request.body) if streams else json.dumps(body).encode()
         if _is_nth(number, faults.malformed_every):
             return RawReply(200, text[: len(text) // 2])
         with self._lock:
             self.answered[self._case_id(request.body)] += 1
-        return RawReply(200, text)
+        return RawReply(200, text, {"Content-Type": "text/event-stream"} if streams else {})
 
 
 def _is_nth(number: int, every: int) -> bool:
@@ -237,6 +243,23 @@ def _completion(message: Mapping[str, Any], model: str, prompt_tokens: int) -> d
         "choices": [{"index": 0, "message": said, "finish_reason": finish_reason}],
         "usage": {"prompt_tokens": prompt_tokens, "completion_tokens": 2, "total_tokens": prompt_tokens + 2},
     }
+
+
+def _events(completion: dict[str, Any], asked: dict[str, Any]) -> bytes:
+    """A completion as the chunks of a stream: what is said word by word, why it ends, and the tokens if asked for."""
+    head = {key: completion[key] for key in ("id", "model")} | {"object": "chat.completion.chunk"}
+    (choice,) = completion["choices"]
+    said = dict(choice["message"])
+    words = (said.pop("content") or "").split(" ")
+    if "tool_calls" in said:
+        said["tool_calls"] = [{"index": index, **call} for index, call in enumerate(said["tool_calls"])]
+    deltas = [said, *({"content": f" {word}" if number else word} for number, word in enumerate(words))]
+    chunks = [{"choices": [{"index": 0, "delta": delta, "finish_reason": None}]} for delta in deltas]
+    chunks.append({"choices": [{"index": 0, "delta": {}, "finish_reason": choice["finish_reason"]}]})
+    if (asked.get("stream_options") or {}).get("include_usage"):
+        chunks.append({"choices": [], "usage": completion["usage"]})
+    lines = [*(json.dumps(head | chunk) for chunk in chunks), "[DONE]"]
+    return "".join(f"data: {line}\n\n" for line in lines).encode()
 
 
 def _message(message: Mapping[str, Any], model: str, prompt_tokens: int) -> dict[str, Any]:
