@@ -8,18 +8,19 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import fsum
 from typing import TYPE_CHECKING
 
 from evalkit.evals.evidence import hashed_id
 from evalkit.evals.gate import Measured, SliceMeasured
-from evalkit.evals.metrics import MetricAccumulator, parse_metric
+from evalkit.evals.metrics import Metric, MetricAccumulator, parse_metric
+from evalkit.evals.redact import expected_label, hashed_label
 
 if TYPE_CHECKING:
     from evalkit.evals.gate import Comparison
     from evalkit.evals.record import Sample
-    from evalkit.evals.suite import Suite
+    from evalkit.evals.subject import Rules
 
 __all__ = ["MAX_KEPT_CASES", "Aggregate"]
 
@@ -39,24 +40,32 @@ class _Pending:
 class Aggregate:
     """Everything that the gate and the record need of a run."""
 
-    def __init__(self, suite: Suite, *, keep_scores: bool = False) -> None:
-        """`keep_scores` keeps the score of each case by its id, for a comparison with a baseline."""
+    def __init__(self, suite: Rules, *, keep_scores: bool = False, hashed_labels: bool = False) -> None:
+        """What the samples of one suite add up to.
+
+        Args:
+            suite: its metrics, repeats and gate.
+            keep_scores: keep the score of each case by its id, for a comparison with a baseline.
+            hashed_labels: the samples were redacted, so that their labels are hashes already.
+        """
         self._suite = suite
         self._keep = keep_scores
+        self._hashed = hashed_labels
         self._pending: dict[int, _Pending] = {}
-        self._primary = parse_metric(suite.primary, suite.repeats)
-        self._floors = {name: parse_metric(name, suite.repeats) for name in suite.gate.metrics}
+        self._primary = _metric(suite.primary, suite.repeats)
+        self._floors = {name: _metric(name, suite.repeats) for name in suite.gate.metrics}
         self._metrics = {
             suite.primary: self._primary,
-            **{name: parse_metric(name, suite.repeats) for name in suite.metrics},
+            **{name: _metric(name, suite.repeats) for name in suite.metrics},
             **self._floors,
         }
-        self._labels = any(metric.needs_labels for metric in self._metrics.values())
-        self._all = MetricAccumulator(suite.repeats, labels=self._labels)
+        self.needs_labels = any(metric.needs_labels for metric in self._metrics.values())
+        """Whether a metric is computed from labels instead of scores."""
+        self._all = MetricAccumulator(suite.repeats, labels=self.needs_labels)
         self._slices: dict[str, MetricAccumulator] = {}
         self._slice_cases: Counter[str] = Counter()
         self._latency_ms = array("d")
-        self._priced = 0
+        self._costs = array("d")
         self._spent = 0.0
         self._answers = 0
         self._input_tokens: int | None = None
@@ -74,8 +83,7 @@ class Aggregate:
         self.not_extracted = 0
         self.served_models: Counter[str] = Counter()
         self.error_types: Counter[str] = Counter()
-        self.first_errors: dict[str, str] = {}
-        """The first message of each type of error."""
+        self._first_errors: dict[str, tuple[int, int, str]] = {}
         self.must_pass_failed: list[str] = []
         self.must_pass_unscored: list[str] = []
 
@@ -91,8 +99,17 @@ class Aggregate:
 
     @property
     def spent_usd(self) -> float | None:
-        """What fresh and cached answers cost when they were made; None when no cost is known."""
-        return self._spent if self._priced else None
+        """About what the answers so far cost when they were made, cached ones too; None when no cost is known."""
+        return self._spent if self._costs else None
+
+    def cost_usd(self) -> float | None:
+        """The same, to the last bit in whatever order the answers came."""
+        return fsum(self._costs) if self._costs else None
+
+    def errors_by_type(self) -> list[tuple[str, int, str]]:
+        """Each type of error with its count and its first message in the order of the suite, the most frequent first."""
+        ordered = sorted(self.error_types.items(), key=lambda item: (-item[1], item[0]))
+        return [(kind, count, self._first_errors[kind][2]) for kind, count in ordered]
 
     def add(self, sample: Sample) -> None:
         """Take one sample. A case counts once all its repeats have come; one repeat without a score leaves it unscored."""
@@ -104,7 +121,7 @@ class Aggregate:
         pending.seen += 1
         if sample.score is not None:
             pending.scores.append(sample.score)
-            pending.labels.append(sample.label)
+            pending.labels.append(self._label(sample.label))
         if pending.seen == self._suite.repeats:
             del self._pending[sample.index]
             self._close_case(sample, pending)
@@ -113,14 +130,17 @@ class Aggregate:
         self.cached += sample.cached
         if sample.error is not None:
             self.error_types[sample.error.type] += 1
-            self.first_errors.setdefault(sample.error.type, sample.error.message)
+            first = (sample.index, sample.repeat, sample.error.message)
+            self._first_errors[sample.error.type] = min(
+                first, self._first_errors.get(sample.error.type, first)
+            )
             self.candidate_failures += sample.error.kind == "candidate"
         elif not sample.extracted:
             self.not_extracted += 1
         if sample.latency_ms is not None:
             self._latency_ms.append(sample.latency_ms)
         if sample.cost_usd is not None:
-            self._priced += 1
+            self._costs.append(sample.cost_usd)
             self._spent += sample.cost_usd
         if sample.served_model:
             self.served_models[sample.served_model] += 1
@@ -139,12 +159,12 @@ class Aggregate:
                 self.must_pass_unscored.append(sample.id)
             return
         mean = fsum(pending.scores) / len(pending.scores)
-        expected = None if isinstance(sample.expected, dict | list) else sample.expected
+        expected = self._expected(sample)
         labels = pending.labels
         self._all.add(pending.scores, labels, expected, sample.cluster)
         for tag in sample.tags:
             if tag not in self._slices:
-                self._slices[tag] = MetricAccumulator(self._suite.repeats, labels=self._labels)
+                self._slices[tag] = MetricAccumulator(self._suite.repeats, labels=self.needs_labels)
             self._slices[tag].add(pending.scores, labels, expected, sample.cluster)
         if sample.must_pass and mean < 1:
             self.must_pass_failed.append(sample.id)
@@ -156,6 +176,16 @@ class Aggregate:
             self.evidence_scores[hashed_id(sample.id)] = (len(pending.scores), fsum(pending.scores))
             if len(self.evidence_scores) > MAX_KEPT_CASES:
                 self.evidence_scores = None
+
+    def _label(self, label: str | None) -> str | None:
+        if label is None or not self.needs_labels or self._hashed:
+            return label
+        return hashed_label(label)
+
+    def _expected(self, sample: Sample) -> str | None:
+        if not self.needs_labels:
+            return None
+        return sample.expected if self._hashed else expected_label(sample.expected)
 
     def measured(
         self, *, cases: int, comparison: Comparison | None, baseline_missing: str | None
@@ -197,14 +227,20 @@ class Aggregate:
 
     def _mean_cost(self) -> float | None:
         """USD a case. None unless every scored answer has a cost."""
-        known = self._priced
+        known = len(self._costs)
         if not self.scored or known < self.scored * self._suite.repeats:
             return None
-        return self._spent / (known / self._suite.repeats)
+        return fsum(self._costs) / (known / self._suite.repeats)
 
     def _slice(self, tag: str) -> SliceMeasured:
         part = self._slices.get(tag) or MetricAccumulator(self._suite.repeats)
         return SliceMeasured(self._slice_cases[tag], len(part), part.estimate(self._primary))
+
+
+def _metric(name: str, repeats: int) -> Metric:
+    """Labels are compared by their hashes, so that redacted samples add up to the same figures."""
+    metric = parse_metric(name, repeats)
+    return replace(metric, label=hashed_label(metric.label)) if metric.label is not None else metric
 
 
 def _nearest_rank(ordered: list[float], share: float) -> float | None:

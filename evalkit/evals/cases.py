@@ -16,6 +16,7 @@ from evalkit.errors import ConfigError, Location, Problem, UsageError
 from evalkit.evals.case import Case
 from evalkit.evals.suite import CASE_KEYS, Columns
 from evalkit.registry.schema.base import close_match, shown
+from evalkit.runtime.install import install_hint
 from evalkit.runtime.yaml_source import read_yaml
 
 if TYPE_CHECKING:
@@ -390,7 +391,7 @@ def _parquet(path: Path, display: str) -> Iterator[tuple[Location, Any]]:
     try:
         import pyarrow.parquet as pq
     except ImportError:
-        hint = "pip install 'evalkit[parquet]'"
+        hint = install_hint("parquet")
         raise UsageError(Problem("EK904", "reading Parquet needs pyarrow", Location(display), hint)) from None
     try:
         file = pq.ParquetFile(path)

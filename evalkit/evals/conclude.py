@@ -13,25 +13,35 @@ if TYPE_CHECKING:
     from evalkit.evals.aggregate import Aggregate
     from evalkit.evals.gate import Comparison, GateRules, Judgement, Measured
     from evalkit.evals.options import RunOptions
-    from evalkit.evals.plan import Plan
     from evalkit.evals.record import Verdict
+    from evalkit.evals.subject import Subject
 
-__all__ = ["Baseline", "Conclusion"]
+__all__ = ["Conclusion", "RunResult"]
 
 
-@dataclass(frozen=True, slots=True)
-class Baseline:
-    """A finished run of the baseline, whose aggregate kept the score of each case."""
+@dataclass(slots=True)
+class RunResult:
+    """A finished, stopped or interrupted run."""
 
     record: RunRecord
     aggregate: Aggregate
+
+    @property
+    def stopped(self) -> str | None:
+        """`budget`, `interrupted`, `unreachable`; None when every case was asked."""
+        return self.record.stopped
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every case of the suite was asked, so that what it measured is evidence."""
+        return self.record.stopped is None and self.record.cases == self.record.suite_cases
 
 
 @dataclass(frozen=True, slots=True)
 class Conclusion:
     """Everything that the record of one run is made of."""
 
-    plan: Plan
+    subject: Subject
     options: RunOptions
     aggregate: Aggregate
     asked: int
@@ -39,7 +49,8 @@ class Conclusion:
     stopped: str | None
     """Why the run ended early; None when it did not."""
     duration_s: float
-    baseline: Baseline | None = None
+    baseline: RunResult | None = None
+    """A run of the baseline, whose aggregate kept the score of each case."""
     baseline_missing: str | None = None
     """Why there is no comparison although the gate asks for one."""
     recorded_digest: str | None = None
@@ -47,9 +58,9 @@ class Conclusion:
 
     def record(self) -> RunRecord:
         """Judge the run."""
-        plan, total = self.plan, self.aggregate
+        subject, total = self.subject, self.aggregate
         comparison = self._comparison()
-        rules = plan.suite.suite.gate
+        rules = subject.rules.gate
         measured = total.measured(
             cases=self.asked, comparison=comparison, baseline_missing=self.baseline_missing
         )
@@ -59,12 +70,12 @@ class Conclusion:
         score = total.score()
         return RunRecord(
             run_id=self.options.run_id,
-            entry=plan.entry.name,
-            version=plan.entry.version,
-            suite=str(plan.suite.ref),
-            generation_digest=plan.config.digest,
-            suite_digest=plan.suite_digest,
-            measurement_digest=plan.measurement_digest,
+            entry=subject.entry.name,
+            version=subject.entry.version,
+            suite=subject.suite,
+            generation_digest=subject.generation_digest,
+            suite_digest=subject.suite_digest,
+            measurement_digest=subject.measurement_digest,
             score=score,
             ci95=None if bounds[0] is None or bounds[1] is None else (bounds[0], bounds[1]),
             cases=self.asked,
@@ -77,15 +88,15 @@ class Conclusion:
             baseline=_baseline(self.baseline, comparison),
             latency_ms=total.latency_ms(),
             tokens=total.tokens(),
-            cost_usd=total.spent_usd,
+            cost_usd=total.cost_usd(),
             cached=total.cached,
             served_models=sorted(total.served_models),
             source=self.options.source,
             output_dir=str(self.options.output_dir),
-            model=plan.config.model or "",
-            provider=plan.provider_name,
-            primary=plan.suite.suite.primary,
-            repeats=plan.suite.suite.repeats,
+            model=subject.model,
+            provider=subject.provider,
+            primary=subject.rules.primary,
+            repeats=subject.rules.repeats,
             gate=rules.model_dump(mode="json", exclude_unset=True),
             candidate_failures=total.candidate_failures,
             not_extracted=total.not_extracted,
@@ -94,6 +105,11 @@ class Conclusion:
             duration_s=round(self.duration_s, 3),
             evalkit_version=__version__,
             shard=str(self.options.shard) if self.options.shard else None,
+            suite_cases=subject.cases,
+            stopped=self.stopped,
+            recorded_digest=self.recorded_digest,
+            baseline_missing=self.baseline_missing,
+            outputs=self.options.outputs,
         )
 
     def _comparison(self) -> Comparison | None:
@@ -104,7 +120,7 @@ class Conclusion:
 
     def _verdict(self, judgement: Judgement) -> Verdict:
         """A run that did not ask everything decides nothing, unless a case that must pass has failed."""
-        partial = self.stopped or self.asked < self.plan.cases.count
+        partial = self.stopped or self.asked < self.subject.cases
         if self.options.shard or (partial and not self.aggregate.must_pass_failed):
             return "inconclusive"
         return judgement.verdict
@@ -113,33 +129,39 @@ class Conclusion:
         first = {
             "interrupted": f"Interrupted after {self.aggregate.cases:,} of {self.asked:,} cases; "
             "the same command goes on from there.",
-            "budget": f"The budget of ${self.options.max_cost_usd} was reached: {self.aggregate.errors:,} of "
+            "budget": f"The budget{self._budget()} was reached: {self.aggregate.errors:,} of "
             f"{self.asked:,} cases were not asked.",
             "unreachable": f"The provider stopped answering: {self.aggregate.errors:,} of {self.asked:,} cases "
             "were not answered.",
         }.get(self.stopped or "")
         if self.options.shard:
             first = f"Shard {self.options.shard}: a part is merged with the others before it is judged."
-        elif first is None and self.asked < self.plan.cases.count:
-            first = f"Only the first {self.asked:,} of {self.plan.cases.count:,} cases were asked (--limit): a part decides nothing."
+        elif first is None and self.asked < self.subject.cases:
+            first = f"Only the first {self.asked:,} of {self.subject.cases:,} cases were asked (--limit): a part decides nothing."
         return [first, *judgement.reasons] if first else list(judgement.reasons)
+
+    def _budget(self) -> str:
+        """Which budget; of a merged run it is that of a part."""
+        limit = self.options.max_cost_usd
+        return " of a part" if limit is None else f" of ${limit}"
 
     def _notes(self) -> list[str]:
         notes: list[str] = []
-        asked = self.plan.config.model
+        asked = self.subject.model
         others = [model for model in sorted(self.aggregate.served_models) if model != asked]
         if asked and others:
             notes.append(f"The provider answered with {', '.join(others)}, not with {asked}.")
         recorded = self.recorded_digest
-        if recorded is not None and recorded != self.plan.config.digest:
+        if recorded is not None and recorded != self.subject.generation_digest:
             notes.append(f"The recording was made with another config ({recorded[:19]}…), not with this one.")
-        for kind, count in self.aggregate.error_types.most_common():
-            message = self.aggregate.first_errors[kind]
-            notes.append(f"{count:,} times {kind.replace('_', ' ')}: {message}")
+        for kind, count, message in self.aggregate.errors_by_type():
+            said = f"{count:,} times {kind.replace('_', ' ')}"
+            # Messages quote what was sent and answered.
+            notes.append(f"{said}: {message}" if self.options.outputs else f"{said}.")
         return notes
 
 
-def _baseline(baseline: Baseline | None, comparison: Comparison | None) -> dict[str, Any] | None:
+def _baseline(baseline: RunResult | None, comparison: Comparison | None) -> dict[str, Any] | None:
     if baseline is None or comparison is None:
         return None
     record = baseline.record

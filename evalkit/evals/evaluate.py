@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import random
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from evalkit.evals.aggregate import Aggregate
 from evalkit.evals.cases import iter_valid_cases
-from evalkit.evals.conclude import Baseline, Conclusion
+from evalkit.evals.conclude import Conclusion, RunResult
 from evalkit.evals.engine import Answered, EngineOptions, Failed, Job, Unscored, answer_all
 from evalkit.evals.limits import SystemClock
 from evalkit.evals.options import asked_cases
 from evalkit.evals.providers.base import Request
+from evalkit.evals.redact import redacted
 from evalkit.evals.scoring import failed_sample, score_answer, unscored_sample
+from evalkit.evals.subject import Subject
 from evalkit.runtime.cost import cost_usd
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from evalkit.evals.plan import Plan
     from evalkit.evals.providers.base import Provider
     from evalkit.evals.providers.replay import Recording
-    from evalkit.evals.record import RunRecord, Sample
+    from evalkit.evals.record import Sample
 
 __all__ = ["Progress", "RunResult", "evaluate"]
 
@@ -53,16 +54,6 @@ class Progress(Protocol):
 
     def finish(self) -> None:
         """The run is over, however it ended."""
-
-
-@dataclass(slots=True)
-class RunResult:
-    """A finished, stopped or interrupted run."""
-
-    record: RunRecord
-    aggregate: Aggregate
-    stopped: str | None = None
-    """`budget`, `interrupted`, `unreachable`; None when every case was asked."""
 
 
 async def evaluate(
@@ -112,17 +103,17 @@ async def evaluate(
     finally:
         progress.finish()
     conclusion = Conclusion(
-        plan,
+        Subject.of_plan(plan),
         options,
         run.aggregate,
         asked=run.asked,
         stopped=run.stopped,
         duration_s=clock.monotonic() - began,
-        baseline=Baseline(baseline.record, baseline.aggregate) if baseline else None,
+        baseline=baseline,
         baseline_missing=baseline_missing,
         recorded_digest=recording.generation_digest if recording is not None else None,
     )
-    return RunResult(conclusion.record(), run.aggregate, run.stopped)
+    return RunResult(conclusion.record(), run.aggregate)
 
 
 class _Run:
@@ -224,7 +215,8 @@ class _Run:
                 self._take(unscored_sample(job.case, job.repeat, outcome.type, outcome.message))
 
     def _take(self, sample: Sample) -> None:
-        self.file.write(sample.to_json() + "\n")
+        kept = sample if self.options.outputs else redacted(sample, labels=self.aggregate.needs_labels)
+        self.file.write(kept.to_json() + "\n")
         self.aggregate.add(sample)
         self.done += 1
         if sample.score is None:

@@ -22,11 +22,35 @@ if TYPE_CHECKING:
 
     from evalkit.runtime.refs import Ref
 
-__all__ = ["MAX_BYTES", "Evidence", "EvidenceRun", "evidence_path", "hashed_id", "read_evidence", "with_run"]
+__all__ = [
+    "MAX_BYTES",
+    "Attestation",
+    "Evidence",
+    "EvidenceRun",
+    "evidence_path",
+    "hashed_id",
+    "read_evidence",
+    "with_run",
+]
 
 MAX_BYTES = 256 * 1024
 Digest = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
 Share = Annotated[float, Field(ge=0, le=1, strict=False)]
+
+
+class Attestation(Strict):
+    """Where the forge keeps the same run: what was admitted, once, when it was held against its artifact."""
+
+    workflow_run: Annotated[int, Field(ge=1)]
+    """Its id on the forge."""
+    attempt: Annotated[int, Field(ge=1)]
+    workflow: Annotated[str, Field(pattern=r"^\.github/workflows/[A-Za-z0-9._-]+\.ya?ml$")]
+    commit: Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")]
+    """Of the default branch: whose code, suites and policy measured."""
+    artifact: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=200)]
+    """Its name."""
+    artifact_digest: Digest
+    """Of the archive, as the forge computed it."""
 
 
 class EvidenceRun(Strict):
@@ -59,6 +83,8 @@ class EvidenceRun(Strict):
     evalkit_version: str
     scores: dict[str, tuple[int, float]] | None = None
     """By hashed case id: how many repeats were scored, and the sum. None where it would not fit."""
+    attestation: Attestation | None = None
+    """None for a run that was never admitted: of a machine, a replay, or before it is recorded."""
 
     @field_validator("scores")
     @classmethod
@@ -87,6 +113,32 @@ class EvidenceRun(Strict):
 
     def _scores(self) -> dict[str, list[float]] | None:
         return {key: list(value) for key, value in self.scores.items()} if self.scores is not None else None
+
+    def same_measurement(self, other: EvidenceRun) -> bool:
+        """Whether the two say the same in everything but the attestation. What a file leaves out is nothing."""
+        return self._said() == other._said()
+
+    def _said(self) -> dict[str, Any]:
+        return self.model_dump(mode="json", exclude_none=True, exclude={"attestation"})
+
+    def to_bytes(self) -> bytes:
+        """The run by itself, as JSON that is the same for the same run: `evidence.json` beside `run.json`."""
+        return f"{_block(self.model_dump(mode='json', exclude_none=True), indent=0)}\n".encode()
+
+    @classmethod
+    def from_bytes(cls, raw: bytes, display: str) -> EvidenceRun:
+        """The inverse of `to_bytes`.
+
+        Raises:
+            SchemaError: EK208, it is not the evidence of a run.
+        """
+        try:
+            return cls.model_validate_json(raw, strict=False)
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            message = ": ".join(filter(None, (".".join(map(str, first["loc"])), first["msg"])))
+            hint = "it is written by evalkit run and evalkit merge; make it anew"
+            raise SchemaError(Problem("EK208", message, Location(display, 1, 1), hint)) from None
 
     @property
     def asked_nothing(self) -> bool:

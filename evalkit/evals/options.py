@@ -37,6 +37,8 @@ class RunOptions:
     max_cost_usd: float | None = None
     limit: int | None = None
     shard: Shard | None = None
+    outputs: bool = True
+    """Whether samples keep their texts."""
 
 
 def asked_cases(count: int, options: RunOptions) -> int:

@@ -75,8 +75,16 @@ def suites_of(project: Project, loaded: Loaded[Entry], chosen: Sequence[str]) ->
     return suites
 
 
-def plan_run(project: Project, loaded: Loaded[Entry], suite: LoadedSuite) -> Plan:
+def plan_run(
+    project: Project, loaded: Loaded[Entry], suite: LoadedSuite, registry: Project | None = None
+) -> Plan:
     """Validate everything that one run needs.
+
+    Args:
+        project: whose suites, providers and prices.
+        loaded: the entry.
+        suite: a suite of the project.
+        registry: where the entry and what it refers to lie, if that is not the project itself.
 
     Raises:
         ConfigError: with every problem of the entry, what it refers to, and the cases.
@@ -84,7 +92,7 @@ def plan_run(project: Project, loaded: Loaded[Entry], suite: LoadedSuite) -> Pla
     problems: list[Problem] = []
     config: GenerationConfig | None = None
     try:
-        config = resolve_config(project, loaded)
+        config = resolve_config(registry or project, loaded)
     except ConfigError as error:
         problems.extend(error.problems)
     display = cases_display(project, suite)

@@ -168,6 +168,16 @@ class RunRecord:
     evalkit_version: str = ""
     shard: str | None = None
     """`2/5` for a part of a run; a part is merged, never gated."""
+    suite_cases: int = 0
+    """Cases of the whole suite; more than `cases` in a part, and with `--limit`."""
+    stopped: str | None = None
+    """`budget`, `interrupted`, `unreachable`; None when every case was asked."""
+    recorded_digest: str | None = None
+    """Of a replay: the generation digest that the recording was made with, if it says so."""
+    baseline_missing: str | None = None
+    """Why there is no comparison although the gate asks for one."""
+    outputs: bool = True
+    """Whether the samples have their texts: inputs, outputs, expectations, reasons, messages."""
     schema_version: int = SCHEMA_VERSION
 
     def to_dict(self) -> dict[str, Any]:

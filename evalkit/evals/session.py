@@ -12,17 +12,19 @@ from typing import TYPE_CHECKING
 
 from evalkit.errors import ConfigError, EvalkitError, Problem, UsageError
 from evalkit.evals.cache import AnswerCache
-from evalkit.evals.evaluate import RunResult, evaluate
+from evalkit.evals.evaluate import evaluate
 from evalkit.evals.options import RunOptions
 from evalkit.evals.plan import Plan, plan_run, suites_of
 from evalkit.evals.providers import make_provider
 from evalkit.evals.saved import save_record
+from evalkit.evals.write_back import save_evidence
 from evalkit.runtime.serving import serving
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from evalkit.evals.conclude import RunResult
     from evalkit.evals.evaluate import Progress
     from evalkit.evals.options import Shard
     from evalkit.evals.providers.replay import Recording
@@ -49,6 +51,8 @@ class SessionOptions:
     cache_mode: str = "reuse"
     output_dir: Path | None = None
     source: Source = "local"
+    outputs: bool = True
+    """Whether samples keep their texts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +73,8 @@ class Session:
     environ: Mapping[str, str]
     recording: Recording | None = None
     now: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
+    candidates: Project | None = None
+    """Where the targets lie, if that is not the project itself: all else, also the baseline, is the project's."""
     warnings: list[Problem] = field(default_factory=list)
     """What went wrong beside the runs: a cache that could not be used."""
 
@@ -83,7 +89,7 @@ class Session:
         kinds: set[type[EvalkitError]] = set()
         for target in self.options.targets:
             try:
-                loaded = self.project.target(target)
+                loaded = (self.candidates or self.project).target(target)
                 suites = suites_of(self.project, loaded, self.options.suites)
             except EvalkitError as error:
                 problems.update((str(problem), problem) for problem in error.problems)
@@ -107,7 +113,7 @@ class Session:
         return replace(suite, suite=suite.suite.model_copy(update={"repeats": self.options.repeats}))
 
     def _planned(self, loaded: Loaded[Entry], suite: LoadedSuite) -> tuple[Plan, Plan | None, str | None]:
-        plan = plan_run(self.project, loaded, suite)
+        plan = plan_run(self.project, loaded, suite, self.candidates)
         needs_cost = (
             plan.suite.suite.gate.max_cost_usd_per_case is not None or self.options.max_cost_usd is not None
         )
@@ -205,6 +211,7 @@ class Session:
                     baseline_missing=missing,
                 )
                 save_record(result.record, directory)
+                save_evidence(result, directory)
                 done = Finished(plan, result, directory)
                 finished.append(done)
                 on_finished(done)
@@ -240,6 +247,7 @@ class Session:
             max_cost_usd=self.options.max_cost_usd,
             limit=self.options.limit,
             shard=self.options.shard,
+            outputs=self.options.outputs,
         )
         return await evaluate(
             plan,

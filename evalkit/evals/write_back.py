@@ -19,11 +19,11 @@ from evalkit.runtime.atomic import locked, write_bytes
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from evalkit.evals.evaluate import RunResult
+    from evalkit.evals.conclude import RunResult
     from evalkit.evals.plan import Plan
     from evalkit.registry.project import Project
 
-__all__ = ["Written", "evidence_of", "write_back"]
+__all__ = ["Written", "evidence_of", "save_evidence", "write_back"]
 
 SCORE_DIGITS = 4
 
@@ -96,6 +96,15 @@ def _eval_block(
         "run": newest.run_id,
         "evidence": evidence.digest,
     }
+
+
+def save_evidence(result: RunResult, directory: Path) -> None:
+    """Write `evidence.json`: what would be committed of the run. A part of a run, and one that was stopped, is none."""
+    path = directory / "evidence.json"
+    if result.is_complete and result.record.shard is None:
+        write_bytes(path, evidence_of(result).to_bytes(), display=str(path))
+    else:
+        path.unlink(missing_ok=True)  # of an earlier run into the same directory
 
 
 def evidence_of(result: RunResult) -> EvidenceRun:

@@ -5,10 +5,12 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from evalkit.errors import SchemaError
 from evalkit.evals.evidence import (
     MAX_BYTES,
+    Attestation,
     Evidence,
     EvidenceRun,
     evidence_path,
@@ -140,3 +142,67 @@ def test_a_broken_file_is_an_error_with_the_way_out(tmp_path, text, line):
 
 def test_no_file_is_no_evidence(tmp_path):
     assert read_evidence(tmp_path / "none.json", "none.json") is None
+
+
+ATTESTED = {
+    "workflow_run": 17,
+    "attempt": 1,
+    "workflow": ".github/workflows/evaluate.yml",
+    "commit": "c" * 40,
+    "artifact": "evalkit-evidence-0123456789abcdef-0123456789abcdef",
+    "artifact_digest": DIGEST,
+}
+
+
+def test_a_file_without_attestations_reads_and_writes_as_before():
+    evidence = with_run(EMPTY, run("r1", {"a": (1, 1.0)}))
+    raw = evidence.to_bytes()
+    assert b"attestation" not in raw
+    assert Evidence.model_validate_json(raw, strict=False).to_bytes() == raw
+
+
+def test_an_attestation_is_kept_and_measures_nothing():
+    bare = run("r1", {"a": (2, 1.0)}, metrics={"f1_macro": None}, ci95=[0.1, 0.9])
+    attested = bare.model_copy(update={"attestation": Attestation.model_validate(ATTESTED)})
+    evidence = with_run(EMPTY, attested)
+    again = Evidence.model_validate_json(evidence.to_bytes(), strict=False).runs[0]
+    assert again.attestation == attested.attestation
+    assert again.fingerprint() == bare.fingerprint()
+    assert again.same_measurement(bare)
+    assert bare.same_measurement(again)
+    assert not again.same_measurement(bare.model_copy(update={"score": 0.25}))
+    assert not again.same_measurement(bare.model_copy(update={"run_id": "r2"}))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"workflow_run": 0},
+        {"workflow_run": "17"},
+        {"attempt": 0},
+        {"workflow": ".github/workflows/../evil.yml"},
+        {"workflow": "evaluate.yml"},
+        {"commit": "c" * 39},
+        {"commit": "C" * 40},
+        {"artifact": "../x"},
+        {"artifact": "x" * 201},
+        {"artifact_digest": "c" * 64},
+        {"more": 1},
+    ],
+)
+def test_an_attestation_is_strict(change):
+    with pytest.raises(ValidationError):
+        Attestation.model_validate(ATTESTED | change)
+
+
+def test_a_single_run_reads_back_as_it_was_written():
+    one = run("r1", {"a": (1, 1.0)}, ci95=[0.5, 1.0])
+    raw = one.to_bytes()
+    assert EvidenceRun.from_bytes(raw, "evidence.json") == one
+    assert EvidenceRun.from_bytes(raw, "evidence.json").to_bytes() == raw
+
+
+@pytest.mark.parametrize("raw", [b"", b"{}", b"[]", b"\xff", b'{"run_id": 3}'])
+def test_what_is_no_run_is_an_error_and_no_traceback(raw):
+    with pytest.raises(SchemaError, match="EK208"):
+        EvidenceRun.from_bytes(raw, "evidence.json")

@@ -124,7 +124,7 @@ def test_an_id_without_a_digest_is_refused():
 def test_a_missing_engine_is_refused_with_the_command_that_installs_it(installed, monkeypatch):
     monkeypatch.setitem(sys.modules, "xllamacpp", None)
     text = refusal(LocalServer(installed(b"weights")).__enter__)
-    assert "pip install 'evalkit[local]'" in text
+    assert "pip install '.[local]'" in text
 
 
 @pytest.mark.local_model

@@ -6,26 +6,26 @@ import io
 import math
 import os
 import sys
-from contextlib import closing
+from contextlib import closing, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from evalkit.cli.common import find_project, format_option, in_actions, print_json
+from evalkit.cli.common import find_project, format_option, in_actions
+from evalkit.cli.results import exit_code, refuse_output, show, view_of
 from evalkit.errors import Problem, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from contextlib import AbstractContextManager
 
+    from evalkit.cli.results import RunView
     from evalkit.evals.options import Shard
+    from evalkit.evals.plan import Plan
     from evalkit.evals.record import Source
     from evalkit.evals.session import Finished, Session
     from evalkit.registry.project import Project
-    from evalkit.report.cases import CaseList
-
-EXIT_OF = {"pass": 0, "inconclusive": 3, "fail": 1}
-_WORST_FIRST = (1, 3, 0)
 
 EPILOG = """\b
 Examples:
@@ -35,6 +35,7 @@ Examples:
   evalkit run order-extract@v2 --write-back           ... and put the score into the entry
   evalkit run a@v3 b@v1 --format json > runs.json     several, for a script
   evalkit run a@v3 --suite a-eval@v2 --replay answers.jsonl
+  evalkit run a@v3 --head my-branch                   the entry of another branch, by the rules of this one
 
 \b
 Exit codes: 0 passed, 1 the gate failed, 2 usage or configuration, 3 inconclusive, 130 interrupted.
@@ -61,6 +62,11 @@ def read_shard(ctx: click.Context, param: click.Parameter, value: str | None) ->
 )
 @click.option(
     "--replay", type=click.Path(path_type=Path), metavar="FILE", help="Score recorded answers; call nobody."
+)
+@click.option(
+    "--head",
+    metavar="REF",
+    help="Take the entries, and the prompts, tools and classes they refer to, from this commit; all else from the files here.",
 )
 @click.option("--baseline", metavar="B", help="Compare with this entry, case by case.")
 @click.option("--repeats", type=click.IntRange(1, 1000), metavar="K", help="Ask each case K times.")
@@ -94,6 +100,7 @@ def command(
     targets: tuple[str, ...],
     suites: tuple[str, ...],
     replay: Path | None,
+    head: str | None,
     baseline: str | None,
     repeats: int | None,
     shard: Shard | None,
@@ -117,8 +124,10 @@ def command(
     project = find_project(ctx)
     if max_cost is not None and not math.isfinite(max_cost):
         raise click.BadParameter("a budget is a number of US dollars", ctx, param_hint="--max-cost")
-    _refuse_contradictions(write_back=write_back, limit=limit, shard=shard, repeats=repeats)
-    _refuse_output(project, output)
+    _refuse_contradictions(write_back=write_back, limit=limit, shard=shard, repeats=repeats, head=head)
+    if output is not None:
+        refuse_output(project, output)
+    outputs = project.config.artifacts.outputs or not in_actions()
     recording = Recording(replay) if replay else None
     options = SessionOptions(
         targets=tuple(dict.fromkeys(targets)),
@@ -132,50 +141,60 @@ def command(
         cache_mode=cache,
         output_dir=output,
         source=_source(),
+        outputs=outputs,
     )
-    session = Session(project, options, os.environ, recording)
-    with closing(recording) if recording else _nothing():
+    views: list[RunView] = []
+
+    def report(done: Finished) -> None:
+        views.append(view_of(done.result.record, done.directory, outputs=outputs))
+
+    with closing(recording) if recording else nullcontext(), _candidates(project, head, targets) as found:
+        session = Session(project, options, os.environ, recording, candidates=found)
         planned = session.plans()
-        outputs = project.config.artifacts.outputs or not in_actions()
-        reports: list[CaseList] = []
-        finished = session.run(
-            planned, _progress(quiet=quiet), lambda done: reports.append(_report(done, outputs=outputs))
-        )
+        if recording is None:
+            _say_unread_addresses([one for pair in planned for one in pair[:2] if one is not None])
+        finished = session.run(planned, _progress(quiet=quiet), report)
     for problem in session.warnings:
         sys.stderr.write(problem_text(problem, in_actions=in_actions()))
     if write_back:
         _write_back(session, finished)
-    _show(list(zip(finished, reports, strict=True)), output_format, outputs=outputs)
+    show(views, output_format, outputs=outputs)
     if any(done.result.stopped == "interrupted" for done in finished) or len(finished) < len(planned):
         return 130
-    return _exit_code(finished)
+    return exit_code(view.record for view in views)
 
 
 def _refuse_contradictions(
-    *, write_back: bool, limit: int | None, shard: Shard | None, repeats: int | None
+    *, write_back: bool, limit: int | None, shard: Shard | None, repeats: int | None, head: str | None
 ) -> None:
     partial = {"--limit": limit, "--shard": shard, "--repeats": repeats}
     given = [name for name, value in partial.items() if value is not None]
     if write_back and given:
         message = f"--write-back records the suite as it is, and {given[0]} changes what is asked"
         raise UsageError(Problem("EK902", message, hint=f"leave out {given[0]}"))
+    if write_back and head is not None:
+        message = "--write-back edits the files here, and --head evaluates those of another commit"
+        raise UsageError(Problem("EK902", message, hint="check that commit out, or leave out --write-back"))
 
 
-def _refuse_output(project: Project, output: Path | None) -> None:
-    """Results overwrite an earlier run's, and nothing else."""
-    if output is None:
-        return
-    place = output.resolve()
-    problem: str | None = None
-    if output.exists() and not output.is_dir():
-        problem = "is a file"
-    elif any(place.is_relative_to((project.root / name).resolve()) for name in ("registry", "suites")):
-        problem = "is where the project keeps its own files"
-    elif (output / "run.json").exists() and not (output / "samples.jsonl").exists():
-        problem = "holds a run.json that no run has written"
-    if problem:
-        hint = "name a new directory, or leave --output out: results go to .evalkit/runs/"
-        raise UsageError(Problem("EK902", f"--output {output} {problem}", hint=hint))
+def _candidates(
+    project: Project, head: str | None, targets: Sequence[str]
+) -> AbstractContextManager[Project | None]:
+    """Where the entries lie, if that is another commit."""
+    from evalkit.promote.overlay import candidates
+    from evalkit.runtime.refs import Ref
+
+    if head is None:
+        return nullcontext()
+    refs = [(target, Ref.parse(target)) for target in targets]
+    problems = [
+        Problem("EK901", f"'{target}' names no version, and --head needs one", hint="write it like name@v3")
+        for target, ref in refs
+        if ref is None
+    ]
+    if problems:
+        raise UsageError(problems)
+    return candidates(project, head, [ref for _, ref in refs if ref is not None])
 
 
 def _source() -> Source:
@@ -188,25 +207,14 @@ def _progress(*, quiet: bool) -> Any:
     return RunProgress(io.StringIO() if quiet else sys.stderr)
 
 
-def _nothing() -> Any:
-    from contextlib import nullcontext
+def _say_unread_addresses(plans: Sequence[Plan]) -> None:
+    from evalkit.evals.addresses import unread_addresses
+    from evalkit.report.neutral import actions_log
+    from evalkit.report.wrapping import wrapped
 
-    return nullcontext()
-
-
-def _report(done: Finished, *, outputs: bool) -> CaseList:
-    """Write the files beside `run.json`: for people, and for a workflow summary."""
-    from evalkit.evals.saved import load_run
-    from evalkit.report.cases import collect
-    from evalkit.report.html import html_report
-    from evalkit.report.markdown import summary
-
-    cases = collect(load_run(done.directory).samples())
-    record = done.result.record
-    with (done.directory / "report.html").open("w", encoding="utf-8") as page:
-        page.writelines(html_report(record, cases, outputs=outputs))
-    (done.directory / "summary.md").write_text(summary(record, cases, outputs=outputs), encoding="utf-8")
-    return cases
+    for note in unread_addresses({plan.provider_name: plan.provider for plan in plans}, os.environ):
+        text = "\n".join(wrapped(f"note: {note}")) + "\n"
+        sys.stderr.write(actions_log(text) if in_actions() else text)
 
 
 def _write_back(session: Session, finished: Sequence[Finished]) -> None:
@@ -226,43 +234,3 @@ def _write_back(session: Session, finished: Sequence[Finished]) -> None:
             sys.stderr.write(f"{label}: nothing new to write back\n")
         elif written.score is not None and written.runs > 1:
             sys.stderr.write(f"{label}: score {written.score:g} over {written.runs} runs of this config\n")
-
-
-def _show(finished: Sequence[tuple[Finished, CaseList]], output_format: str, *, outputs: bool) -> None:
-    if output_format == "json":
-        records = [done.result.record.to_dict() for done, _ in finished]
-        print_json(records[0] if len(records) == 1 else records)
-    elif output_format == "junit":
-        from evalkit.evals.saved import load_run
-        from evalkit.report.junit import junit_xml
-
-        runs = [(done.result.record, load_run(done.directory).samples) for done, _ in finished]
-        for piece in junit_xml(runs, outputs=outputs):
-            click.echo(piece, nl=False)
-    elif output_format == "markdown":
-        for done, _ in finished:
-            click.echo((done.directory / "summary.md").read_text(encoding="utf-8"), nl=False)
-    else:
-        from evalkit.report.terminal import open_console, print_report
-
-        for done, cases in finished:
-            print_report(
-                open_console(sys.stdout),
-                done.result.record,
-                cases,
-                outputs=outputs,
-                report_path=_relative(done.directory / "report.html"),
-                in_actions=in_actions(),
-            )
-
-
-def _relative(path: Path) -> str:
-    try:
-        return str(path.relative_to(Path.cwd()))
-    except ValueError:
-        return str(path)
-
-
-def _exit_code(finished: Sequence[Finished]) -> int:
-    codes = {0 if done.result.record.shard else EXIT_OF[done.result.record.verdict] for done in finished}
-    return next(code for code in _WORST_FIRST if code in codes)

