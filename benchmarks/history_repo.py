@@ -139,6 +139,12 @@ def build(folder: Path, names: int = 500, versions: int = 20, commits: int = 50_
             raise SystemExit("git fast-import failed")
 
 
+def edit(folder: Path) -> None:
+    """Add a version to one name on disk, for `check --base main` to judge."""
+    path = folder / "registry" / "entries" / "feature-010" / "v1000.yaml"
+    path.write_text(entry("feature-010", 1_000, "draft"), encoding="utf-8")
+
+
 def _write(
     stream: _Stream, steps: Iterator[tuple[str, dict[str, str]]], commits: int, rng: random.Random
 ) -> None:
@@ -166,7 +172,10 @@ COMMANDS: dict[str, tuple[list[str], float | None]] = {
     "at WHEN NAME": (["at", "2024-06-01", "feature-010"], 1),
     "log NAME": (["log", "feature-010"], 1),
     "who NAME": (["who", "feature-010"], None),
+    "resolve NAME --at": (["resolve", "feature-010", "--env", "production", "--at", "2024-06-01"], 1),
     "check": (["check"], 5),
+    "check --base": (["check", "--base", "main"], 5),
+    "check --history": (["check", "--history"], 5),
     "bundle --ref HEAD": (["bundle", "--ref", "HEAD", "--output", "-"], 3),
 }
 """What is asked, and within how many seconds."""
@@ -292,6 +301,7 @@ def main() -> int:
             print(f"built in {time.perf_counter() - began:.0f} s")
         if not (folder / "evalkit.yaml").exists():
             check_out(folder)
+        edit(folder)
         is_in_time = measure(folder, given.rounds)
         if given.peers:
             compare(given.peers, given.rounds)

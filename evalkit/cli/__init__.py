@@ -18,7 +18,9 @@ def main() -> None:
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     missing = next((name for name in ("click", "pydantic") if find_spec(name) is None), None)
     if missing:
-        sys.stderr.write(f"EK904 the evalkit command needs {missing}\n  help: pip install 'evalkit[cli]'\n")
+        from evalkit.runtime.install import install_hint
+
+        sys.stderr.write(f"EK904 the evalkit command needs {missing}\n  help: {install_hint('cli')}\n")
         raise SystemExit(2)
     from evalkit.cli.main import run
 

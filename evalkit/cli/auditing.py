@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -30,6 +31,7 @@ __all__ = [
     "unknown_name",
 ]
 
+_NARROWEST = 40
 F = TypeVar("F", bound="Callable[..., Any]")
 
 
@@ -63,6 +65,8 @@ def now() -> datetime:
 def clock_for(tz: str | None) -> Clock:
     """The zone that `--tz` names, or the local one; shown beside UTC on a terminal, or where it was asked for.
 
+    With it goes the width of the lines: the terminal's, and 80 columns where there is none.
+
     Raises:
         UsageError: EK862.
     """
@@ -70,7 +74,9 @@ def clock_for(tz: str | None) -> Clock:
     from evalkit.report.audit import Clock
 
     zone = local_zone() if tz is None else zone_named(tz)
-    return Clock(zone, both=tz is not None or sys.stdout.isatty())
+    if not sys.stdout.isatty():
+        return Clock(zone, both=tz is not None)
+    return Clock(zone, both=True, width=max(shutil.get_terminal_size().columns, _NARROWEST))
 
 
 def local_zone() -> tzinfo:

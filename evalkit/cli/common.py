@@ -1,10 +1,12 @@
-"""What every command shares: the project, the output format."""
+"""What every command shares: the project, the output format, how wide a line may be."""
 
 from __future__ import annotations
 
 import json
 import os
 import re
+import shutil
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -15,7 +17,10 @@ if TYPE_CHECKING:
 
     from evalkit.registry.project import Project
 
-__all__ = ["find_project", "format_option", "in_actions", "print_json"]
+__all__ = ["find_project", "format_option", "in_actions", "line_width", "print_json"]
+
+_WIDEST = 100
+"""Columns: longer lines are hard to read."""
 
 _UNSEEN = re.compile("[\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
 """Controls, marks of direction, lone surrogates: inside JSON strings they may be written as escapes."""
@@ -44,6 +49,13 @@ def format_option(*formats: str) -> Callable[[F], F]:
 def in_actions() -> bool:
     """Whether GitHub's runner reads what is printed, and would obey a command in it."""
     return os.environ.get("GITHUB_ACTIONS") == "true"
+
+
+def line_width() -> int:
+    """Columns that sentences on stdout may take: the terminal's, at most 100; 80 where it is no terminal."""
+    from evalkit.report.wrapping import WIDTH
+
+    return min(shutil.get_terminal_size((WIDTH, 24)).columns, _WIDEST) if sys.stdout.isatty() else WIDTH
 
 
 def print_json(value: Any) -> None:

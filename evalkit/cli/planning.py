@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import subprocess
+from dataclasses import replace
 from datetime import UTC, date, datetime
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import click
 
-from evalkit.cli.common import format_option, print_json
+from evalkit.cli.common import format_option, line_width, print_json
 from evalkit.errors import Problem, UsageError
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from evalkit.registry.schema import Entry
 
 __all__ = [
+    "Decider",
+    "carry_out",
     "day_option",
     "decider",
     "entry_of",
@@ -30,6 +33,7 @@ __all__ = [
     "now",
     "plan_options",
     "reason_option",
+    "refuse_both",
     "version_number",
 ]
 
@@ -37,8 +41,13 @@ F = TypeVar("F", bound="Callable[..., Any]")
 
 
 def plan_options(command: F) -> F:
-    """`--apply` and `--format`."""
+    """`--apply`, `--open-pr` and `--format`."""
     command = format_option("text", "json")(command)
+    command = click.option(
+        "--open-pr",
+        is_flag=True,
+        help="Open or refresh the pull request for it, planned on the default branch; GITHUB_TOKEN is needed.",
+    )(command)
     return click.option("--apply", is_flag=True, help="Edit the files; without it, only the plan is shown.")(
         command
     )
@@ -61,14 +70,21 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-def decider(by: str | None, root: Path) -> str:
+class Decider(NamedTuple):
+    """Who decides, and how that is known."""
+
+    name: str
+    source: str
+
+
+def decider(by: str | None, root: Path) -> Decider:
     """Who decides: what `--by` says, else the user of git.
 
     Raises:
         UsageError: EK819, neither says it.
     """
     if by is not None and by.strip():
-        return by.strip()
+        return Decider(by.strip(), "--by")
     try:
         asked = subprocess.run(
             ["git", "config", "user.name"],
@@ -85,7 +101,7 @@ def decider(by: str | None, root: Path) -> str:
     if not name:
         hint = 'say it with --by NAME, or once with git config user.name "…"'
         raise UsageError(Problem("EK819", "it is not clear who decides this", hint=hint))
-    return name
+    return Decider(name, "git config user.name; --by names another")
 
 
 def entry_of(project: Project, target: str, command: str) -> Loaded[Entry]:
@@ -148,7 +164,10 @@ def held_digest(
     if is_name(target) and project.versions(target):
         if digest and every:
             raise UsageError(Problem("EK901", "--digest and --all are two different holds", hint="keep one"))
-        return gather(project, target, only=project.versions(target) if digest else None), digest
+        facts = gather(project, target)
+        if digest or any(hold.digest for hold in facts.holds):  # which versions have it?
+            facts = gather(project, target, only=project.versions(target))
+        return facts, digest
     loaded = project.target(target)
     entry = loaded.model
     if digest or every:
@@ -158,8 +177,10 @@ def held_digest(
     return gather(project, entry.name, only=[entry.version]), own
 
 
-def force_of(*, override: bool, reason: str | None, by: str | None, root: Path) -> Force | None:
-    """What `--override` asks for.
+def force_of(
+    *, override: bool, reason: str | None, by: str | None, root: Path
+) -> tuple[Force, Decider] | None:
+    """What `--override` asks for, and how it is known who asks.
 
     Raises:
         UsageError: EK901, it gives no reason; EK819, nobody is named.
@@ -171,7 +192,44 @@ def force_of(*, override: bool, reason: str | None, by: str | None, root: Path) 
         raise UsageError(Problem("EK901", "--override needs a --reason", hint=hint))
     from evalkit.promote.plan import Force
 
-    return Force(reason, decider(by, root), now().date())
+    who = decider(by, root)
+    return Force(reason, who.name, now().date()), who
+
+
+def carry_out(
+    project: Project,
+    planner: Callable[[Project], Plan],
+    *,
+    apply: bool,
+    open_pr: bool,
+    output_format: str,
+    again: str | Callable[[Plan], str],
+    who: Decider | None = None,
+) -> int:
+    """`finish` one plan, or open the pull request for it; that is planned on the default branch, not on these files.
+
+    Raises:
+        UsageError: EK901, both are asked for.
+    """
+    refuse_both(apply=apply, open_pr=open_pr)
+    if open_pr:
+        from evalkit.cli.opening import open_planned
+
+        return open_planned(project, planner, output_format=output_format)
+    plan = planner(project)
+    said = again if isinstance(again, str) else again(plan)
+    return finish(project, [plan], apply=apply, output_format=output_format, again=said, who=who)
+
+
+def refuse_both(*, apply: bool, open_pr: bool) -> None:
+    """Two ways to carry out one plan.
+
+    Raises:
+        UsageError: EK901.
+    """
+    if apply and open_pr:
+        hint = "--apply edits the files here; --open-pr leaves them alone and writes to the forge"
+        raise UsageError(Problem("EK901", "--apply and --open-pr are two ways to do it", hint=hint))
 
 
 def finish(
@@ -181,7 +239,7 @@ def finish(
     apply: bool,
     output_format: str,
     again: str,
-    asked: bool = True,
+    who: Decider | None = None,
 ) -> int:
     """Print the plans, carry them out if asked, and say how to go on.
 
@@ -191,12 +249,14 @@ def finish(
         apply: carry out what is possible.
         output_format: `text` or `json`.
         again: the command line that carries this out.
-        asked: something was named: that nothing of it is possible is the outcome. Otherwise refusals are only told.
+        who: decides, where a plan puts that on record.
 
     Returns:
-        0, or 1 when what was asked for is refused.
+        0 when something is possible or there is nothing to do. When all is refused: 3 if nothing but a verdict that is
+        not clear yet stands against each plan, else 1.
     """
-    refused = asked and bool(plans) and all(plan.is_refused for plan in plans)
+    if who is not None:
+        plans = [_signed(plan, who) for plan in plans]
     written: list[str] = []
     ready = [plan for plan in plans if plan.outcome == "possible"]
     if apply and ready:
@@ -213,7 +273,23 @@ def finish(
             click.echo("\nNothing may move now.")
         elif ready:
             click.echo(f"\nThis is a plan; nothing was changed. Carry it out with:\n  {again} --apply")
-    return 1 if refused else 0
+    return _exit_code(plans)
+
+
+def _signed(plan: Plan, who: Decider) -> Plan:
+    """The plan with a word on whose name it puts on record, if it does."""
+    from evalkit.promote.edits import SetKeys
+    from evalkit.promote.plan import Section
+
+    if all(isinstance(edit, SetKeys) for edit in plan.edits):
+        return plan
+    return replace(plan, sections=(*plan.sections, Section("Who decides", (f"{who.name} ({who.source})",))))
+
+
+def _exit_code(plans: Sequence[Plan]) -> int:
+    if not plans or not all(plan.is_refused for plan in plans):
+        return 0
+    return 3 if all(one.is_undecided for plan in plans for one in plan.refusals) else 1
 
 
 def _print_json(plans: Sequence[Plan], written: list[str], *, applied: bool) -> None:
@@ -233,7 +309,8 @@ def _print_text(plans: Sequence[Plan]) -> None:
     from evalkit.report.plans import plan_text
 
     order = {"possible": 0, "nothing": 1, "refused": 2}
-    texts = [plan_text(plan) for plan in sorted(plans, key=lambda plan: order[plan.outcome])]
+    width = line_width()
+    texts = [plan_text(plan, width) for plan in sorted(plans, key=lambda plan: order[plan.outcome])]
     click.echo("\n".join(texts), nl=False)
 
 

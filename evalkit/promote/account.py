@@ -3,30 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from evalkit.promote.audit import tenures
+from evalkit.promote.authorship import MOVES, authors_of_version
 from evalkit.promote.history import place
-from evalkit.promote.history.commits import FIELDS, records
 from evalkit.promote.history.objects import blobs
-from evalkit.promote.history.people import authors_of
+from evalkit.promote.identity import approvers, is_same_person
 from evalkit.promote.standing import entry_path, read_entry
-from evalkit.runtime.refs import Ref
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
     from evalkit.promote.audit import Tenure
-    from evalkit.promote.history import CommitInfo, NameHistory, Repository, Transition
+    from evalkit.promote.authorship import Wrote
+    from evalkit.promote.history import CommitInfo, Moment, NameHistory, Repository, Transition
     from evalkit.promote.history.command import Git
 
 __all__ = ["Account", "Evaluation", "account_of"]
-
-_RECORDED = frozenset(
-    {"status", "rollout", "traffic", "control", "eval", "canary", "approved_by", "override"}
-)
-"""Keys of an entry that its lifecycle writes: who changes one of them has not written the config."""
-_KINDS = {"prompt_ref": "prompts", "tools_ref": "tools", "class_ref": "classes"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +45,9 @@ class Account:
     """On the line now; None: its file is gone."""
     replaced: int | None
     """The version that served production before it; if it never did, the one that served when it was created."""
-    writers: Mapping[str, tuple[str, ...]]
-    """Who wrote what of it: `entry`, or the prompt, tools or class that it refers to. Of what the replaced version
-    refers to as well, only what was written since that one was created."""
+    authorship: tuple[Wrote, ...]
+    """Everything that somebody wrote of it up to the change that was approved, up to now if none was: whoever is among
+    these people may not approve it."""
     evaluation: Evaluation | None
     changes: tuple[Transition, ...]
     """Its own, oldest first."""
@@ -63,27 +57,29 @@ class Account:
     """Production's primary after the last of them; None while it lasts, and where nobody is."""
 
     @property
-    def promotion(self) -> Transition | None:
-        """The newest one to production."""
-        found = [c for c in self.changes if c.kind in {"status", "created"} and c.after == "production"]
-        return found[-1] if found else None
+    def writers(self) -> dict[str, tuple[str, ...]]:
+        """Who wrote what of its config: `entry`, or the prompt, tools or class that it refers to."""
+        return _by_person(one for one in self.authorship if one.what not in MOVES)
+
+    @property
+    def movers(self) -> dict[str, tuple[str, ...]]:
+        """Who changed its `status` or its `exposure`."""
+        return _by_person(one for one in self.authorship if one.what in MOVES)
 
     @property
     def approval(self) -> Transition | None:
-        """The change whose approval answers who approved this version: its promotion, else its last approved change."""
-        if self.promotion:
-            return self.promotion
-        approved = [c for c in self.changes if c.approver]
-        return approved[-1] if approved else None
+        """The change whose approval answers who approved this version, as `_approval` finds it."""
+        return _approval(self.changes)
 
     @property
-    def is_self_approved(self) -> bool:
-        """Whether the one who approved it also wrote it: by name or by address. An account's name proves neither."""
-        approver = (self.approval.approver or "").casefold() if self.approval else ""
-        names = {
-            part.rstrip(">").casefold() for person in self.writers for part in (person, *person.split(" <"))
-        }
-        return approver.rstrip(">") in names
+    def own_approval(self) -> str | None:
+        """What an approver did to it that others should have approved: `wrote` or `moved`; None if nothing."""
+        named = approvers(self.approval.approver or "") if self.approval else []
+
+        def has(people: Iterable[str]) -> bool:
+            return any(is_same_person(one, person) for one in named for person in people)
+
+        return "wrote" if has(self.writers) else "moved" if has(self.movers) else None
 
     @property
     def departure(self) -> Tenure | None:
@@ -107,8 +103,8 @@ def account_of(repository: Repository, history: NameHistory, version: int, tip: 
     """
     git = place.find(repository.root).git
     changes = tuple(c for c in history.transitions() if c.version == version)
-    files = _Files(git, history)
-    replaced = _replaced(changes)
+    approval = _approval(changes)
+    until = _until(history, version, approval)
     last = history.moments[-1].versions.get(version)
     served = sorted(
         (one for one in tenures(history.moments, "production") if one.version == version),
@@ -118,50 +114,37 @@ def account_of(repository: Repository, history: NameHistory, version: int, tip: 
         history.name,
         version,
         last.state.status if last else None,
-        replaced,
-        _writers(git, files, changes, replaced, tip),
-        _evaluation(history, version, files),
+        _replaced(changes),
+        authors_of_version(git, history.name, until, version, approval.commit.id if approval else tip),
+        _evaluation(git, history, version),
         changes,
         tuple(served),
         _successor(history, served),
     )
 
 
-class _Files:
-    """The entry files of a history, each version at each of its commits."""
+def _approval(changes: Sequence[Transition]) -> Transition | None:
+    """The version's newest promotion to production; of one that never was promoted, its last approved change."""
+    promoted = [c for c in changes if c.kind in {"status", "created"} and c.after == "production"]
+    approved = [c for c in changes if c.approver]
+    return next(reversed(promoted or approved), None)
 
-    def __init__(self, git: Git, history: NameHistory) -> None:
-        self._git = git
-        self._name = history.name
-        self._moments = history.moments
-        self._parsed: dict[str, dict[str, Any]] = {}
 
-    def at(self, version: int, commit: CommitInfo) -> dict[str, Any]:
-        """The keys of a version after a commit."""
-        return self._of(next(i for i, m in enumerate(self._moments) if m.commit.id == commit.id), version)
+def _until(history: NameHistory, version: int, approval: Transition | None) -> Sequence[Moment]:
+    """The moments up to the approved change, or all; without those at the end that do not have the version any more."""
+    moments = history.moments
+    if approval is not None:
+        ids = [moment.commit.id for moment in moments]
+        moments = moments[: ids.index(approval.commit.id) + 1]
+    last = max(place for place, moment in enumerate(moments) if version in moment.versions)
+    return moments[: last + 1]
 
-    def before(self, version: int, commit: CommitInfo) -> dict[str, Any]:
-        """The keys of a version before a commit."""
-        index = next(i for i, m in enumerate(self._moments) if m.commit.id == commit.id)
-        return self._of(index - 1, version) if index else {}
 
-    def last(self, version: int) -> dict[str, Any]:
-        """The keys of a version as it is, or was at last."""
-        found = [i for i, moment in enumerate(self._moments) if version in moment.versions]
-        return self._of(found[-1], version) if found else {}
-
-    def created(self, version: int) -> CommitInfo | None:
-        """The commit that brought the version."""
-        return next((moment.commit for moment in self._moments if version in moment.versions), None)
-
-    def _of(self, index: int, version: int) -> dict[str, Any]:
-        state = self._moments[index].versions.get(version)
-        if state is None:
-            return {}
-        if state.digest_key not in self._parsed:
-            raw = blobs(self._git, [state.digest_key])[state.digest_key]
-            self._parsed[state.digest_key] = read_entry(raw, entry_path(self._name, version))
-        return self._parsed[state.digest_key]
+def _by_person(found: Iterable[Wrote]) -> dict[str, tuple[str, ...]]:
+    people: dict[str, dict[str, None]] = {}
+    for one in found:
+        people.setdefault(one.author, {})[one.what] = None
+    return {person: tuple(what) for person, what in people.items()}
 
 
 def _successor(history: NameHistory, served: Sequence[Tenure]) -> int | None:
@@ -177,57 +160,13 @@ def _replaced(changes: tuple[Transition, ...]) -> int | None:
     return changes[0].serving_before if changes else None
 
 
-def _writers(
-    git: Git, files: _Files, changes: tuple[Transition, ...], replaced: int | None, tip: str
-) -> dict[str, tuple[str, ...]]:
-    found: dict[str, dict[str, None]] = {}
-    for change in changes:
-        if change.kind in {"created", "edited"} or (change.kind != "deleted" and _rewrites(files, change)):
-            for person in change.authors:
-                found.setdefault(person, {})["entry"] = None
-    if changes:
-        own = files.last(changes[0].version)
-        shared = set(_components(files.last(replaced))) if replaced else set()
-        since = files.created(replaced) if replaced else None
-        for ref, path in _components(own):
-            known = since.id if since and (ref, path) in shared else None
-            for person in _authors(git, path, tip, known):
-                found.setdefault(person, {})[ref] = None
-    return {person: tuple(what) for person, what in found.items()}
-
-
-def _rewrites(files: _Files, change: Transition) -> bool:
-    """Whether a change of status, exposure or records changed the config with it."""
-    before, after = (
-        {key: value for key, value in side.items() if key not in _RECORDED}
-        for side in (files.before(change.version, change.commit), files.at(change.version, change.commit))
-    )
-    return before != after
-
-
-def _components(entry: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """What an entry refers to, with the files."""
-    for key, kind in _KINDS.items():
-        text = entry.get(key)
-        ref = Ref.parse(text) if isinstance(text, str) else None
-        if ref:
-            yield str(ref), f"registry/{kind}/{ref.name}/v{ref.version}.yaml"
-
-
-def _authors(git: Git, path: str, tip: str, since: str | None) -> Iterator[str]:
-    """Who wrote the commits that led to a file, oldest first; without those that led to `since` already."""
-    args = ("log", "-z", "--full-history", "--no-merges", "--no-notes", f"--format={FIELDS}", tip)
-    printed = git.run(*args, *([f"^{since}"] if since else []), "--", path)
-    for commit in reversed(records(printed)):
-        yield from authors_of(commit, ())
-
-
-def _evaluation(history: NameHistory, version: int, files: _Files) -> Evaluation | None:
-    recorded = files.last(version).get("eval")
+def _evaluation(git: Git, history: NameHistory, version: int) -> Evaluation | None:
+    known = [moment for moment in history.moments if version in moment.versions]
+    blob = known[-1].versions[version].digest_key
+    recorded = read_entry(blobs(git, [blob])[blob], entry_path(history.name, version)).get("eval")
     if not isinstance(recorded, dict) or not isinstance(recorded.get("suite"), str):
         return None
     score = recorded.get("score")
-    known = [moment for moment in history.moments if version in moment.versions]
     brought = known[-1].commit
     for moment in reversed(known):
         if (moment.versions[version].score, moment.versions[version].suite) != (

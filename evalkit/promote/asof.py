@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from evalkit.errors import EvalkitError, Problem, UsageError
-from evalkit.promote.when import When, read_when
+from evalkit.promote.when import When, clock_text, read_when
 
 if TYPE_CHECKING:
     from datetime import datetime, tzinfo
@@ -74,7 +74,17 @@ def as_of(
     when = read_when(text, now, zone)
     if name is not None:
         repository.read_along(name, line)
-    return AsOf(when, line, repository.commit_at(when.moment, line))
+    try:
+        found = repository.commit_at(when.moment, line)
+    except UsageError as error:
+        raise UsageError(*(_in_zone(problem, when.moment, zone) for problem in error.problems)) from None
+    return AsOf(when, line, found)
+
+
+def _in_zone(problem: Problem, moment: datetime, zone: tzinfo) -> Problem:
+    """The problem with the moment as it was asked for: in the zone, and not as ISO 8601 in UTC."""
+    said = problem.message.replace(moment.isoformat(), clock_text(moment, zone))
+    return problem.replace(message=said)
 
 
 def since_moment(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -11,9 +12,21 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from evalkit.promote.history import CommitInfo, Moment, NameHistory, Transition
+    from evalkit.promote.history.holds import HoldChange
     from evalkit.runtime.serving import Serving
 
-__all__ = ["Share", "Tenure", "current_roles", "describe", "is_notable", "served_time", "shares", "tenures"]
+__all__ = [
+    "Share",
+    "Tenure",
+    "current_roles",
+    "describe",
+    "describe_hold",
+    "is_notable",
+    "served_time",
+    "shares",
+    "tenures",
+    "with_holds",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +75,7 @@ def tenures(moments: Sequence[Moment], env: str) -> tuple[Tenure, ...]:
     current: dict[int, tuple[str, CommitInfo]] = {}
     found: list[Tenure] = []
     for moment in moments:
-        roles = {one.version: one.role for one in shares(_serving(moment, env))}
+        roles = {one.version: one.role for one in shares(moment.clearly(env))}
         for version, (role, since) in list(current.items()):
             if roles.get(version) != role:
                 until = moment.commit
@@ -109,20 +122,52 @@ def _exception(change: Transition) -> str:
     return f"; OVERRIDE of {', '.join(change.override.kinds)} by {change.override.by}"
 
 
+def describe_hold(change: HoldChange) -> str:
+    """What was held or released, in a few words. Which content it is, its digest tells."""
+    what = "content" if change.digest else "every version"
+    until = f" until {change.until}" if change.until else ""
+    return f"{what} {change.kind}" + (f" by {change.by}" if change.by else "") + until
+
+
+def with_holds(changes: Iterable[Transition], holds: Iterable[HoldChange]) -> list[Transition | HoldChange]:
+    """Both as one list, oldest first; those of one commit stand together, holds behind what came with them."""
+    found: list[Transition | HoldChange] = list(changes)
+    for hold in holds:
+        same = [at for at, one in enumerate(found, 1) if one.commit.id == hold.commit.id]
+        place = same[-1] if same else bisect_right(found, hold.commit.time, key=lambda one: one.commit.time)
+        found.insert(place, hold)
+    return found
+
+
 def _exposure(change: Transition) -> str:
     """A change of the canary's percent, of an arm's weight, or of both: only what did change."""
     version = f"v{change.version}"
     (was, weighed), (became, weighs) = _asked(change.before), _asked(change.after)
     said = []
     if was is None and became is not None:
-        said.append(f"canary {version} starts with {became}")
+        said.append(f"canary {version} starts with {became}{_from(change, became)}")
     elif was != became:
         said.append(
-            f"canary {version} {was} -> {became}" if became else f"canary {version} ends, it had {was}"
+            f"canary {version} {was} -> {became}{_from(change, became)}"
+            if became
+            else f"canary {version} ends, it had {was}"
         )
     if weighed != weighs:
-        said.append(f"{version} {weighed or 'no weight'} -> {weighs or 'no weight'}{_consequence(change)}")
+        later = " (from production on)" if weighs and change.status in {"draft", "staging"} else ""
+        said.append(
+            f"{version} {weighed or 'no weight'} -> {weighs or 'no weight'}{later}{_consequence(change)}"
+        )
     return "; ".join(said)
+
+
+def _from(change: Transition, percent: str) -> str:
+    """When a canary's percent counts, if it does not yet."""
+    if percent.startswith("0 %") or change.canary_after == change.version:
+        return ""
+    if change.status == "draft":
+        return " (from staging on)"
+    newer = change.serving_after if (change.serving_after or 0) > change.version else None
+    return f" (of no effect: v{newer} is newer)" if newer else " (of no effect)"
 
 
 def _asked(exposure: str | None) -> tuple[str | None, str | None]:
@@ -132,10 +177,12 @@ def _asked(exposure: str | None) -> tuple[str | None, str | None]:
 
 
 def _consequence(change: Transition) -> str:
-    """What it did to who is production's primary, if this version has to do with it."""
+    """What it did to who serves production, if this version has to do with it."""
     before, after, version = change.serving_before, change.serving_after, change.version
-    if before == after or version not in {before, after}:
-        return ""
+    if change.surplus_of:
+        return f", a surplus standby when v{change.surplus_of} came"
+    if (said := _in_ab(change)) or before == after or version not in {before, after}:
+        return said
     if after == version:
         return f", replacing v{before}" if before else ", the first to serve"
     if after is None:
@@ -145,11 +192,24 @@ def _consequence(change: Transition) -> str:
     return f"; v{after} serves"
 
 
-def _serving(moment: Moment, env: str) -> Serving | None:
-    try:
-        return moment.serving(env)
-    except ValueError:
-        return None
+def _in_ab(change: Transition) -> str:
+    """That the version joins or leaves an A/B."""
+    before, after, version = change.arms_before, change.arms_after, change.version
+    if version in after and version not in before and len(after) > 1:
+        others = _listed([arm for arm in after if arm != version])
+        joins = ", joining the A/B of" if len(before) > 1 else ", starting an A/B with"
+        return f"{joins} {others}"
+    if version in before and version not in after and len(before) > 1 and after:
+        goes_on = len(after) > 1
+        return (
+            f"; the A/B goes on with {_listed(after)}" if goes_on else f"; the A/B ends, v{after[0]} serves"
+        )
+    return ""
+
+
+def _listed(versions: Sequence[int]) -> str:
+    texts = [f"v{version}" for version in versions]
+    return " and ".join([", ".join(texts[:-1]), texts[-1]] if len(texts) > 1 else texts)
 
 
 def current_roles(history: NameHistory, env: str) -> Iterator[tuple[Share, Tenure]]:

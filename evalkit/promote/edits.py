@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from evalkit.promote.history.states import read_state
 from evalkit.promote.records import add_record, remove_records
 from evalkit.registry.writeback import edit
 
@@ -25,6 +26,7 @@ __all__ = [
     "described",
     "rendered",
     "states_after",
+    "unapproved",
 ]
 
 
@@ -58,6 +60,23 @@ class AddOverride:
 
 
 Edit: TypeAlias = SetKeys | AddHold | RemoveHolds | AddOverride
+
+
+def unapproved(facts: NameFacts, change: SetKeys) -> SetKeys:
+    """The edit, and with it the entry's approval removed if there is one.
+
+    An approval belongs to one transition. Were the older stamp left, the same reviewer's next approval would change no
+    byte, and history could not tell it.
+    """
+    if _approval(facts, change.version) is None:
+        return change
+    return SetKeys(change.version, {**change.changes, "approved_by": None})
+
+
+def _approval(facts: NameFacts, version: int) -> str | None:
+    path = facts.entry_path(version)
+    found = read_state(facts.files.get(path) or b"", version, "", path)
+    return found.approved_by if found else None
 
 
 def path_of(change: Edit, facts: NameFacts) -> str:
@@ -113,16 +132,27 @@ def _state_with(state: EntryState, changes: Mapping[str, Any]) -> EntryState:
 
 
 def described(change: Edit, facts: NameFacts) -> list[str]:
-    """An edit in words: what is set, and what it was."""
+    """An edit in words, a line for each key or record: what is set, and what it was."""
+    return [" ".join(line.split()) for line in _described(change, facts)]
+
+
+def _described(change: Edit, facts: NameFacts) -> list[str]:
     match change:
         case SetKeys(version, changes):
-            return [f"{key}: {_was(facts, version, key)} -> {_value(new)}" for key, new in changes.items()]
+            return [
+                f"{key}: {_was(facts, version, key)} -> {_value(new)}" + _consequence(key, new)
+                for key, new in changes.items()
+            ]
         case AddHold(record):
             return [f"+ hold on {_held(record)}: {record['reason']}"]
         case RemoveHolds(records):
             return [f"- hold on {_held(one)}: {one.get('reason', '')}" for one in records]
         case AddOverride(record):
             return [f"+ override of {record['change']} for v{record['version']}: {record['reason']}"]
+
+
+def _consequence(key: str, new: Change) -> str:
+    return ", until this change is approved" if key == "approved_by" and new is None else ""
 
 
 def _held(record: Mapping[str, Any]) -> str:
@@ -137,6 +167,7 @@ def _was(facts: NameFacts, version: int, key: str) -> str:
         "traffic": found.state.traffic,
         "control": found.state.control or None,
         "rollout": found.rollout,
+        "approved_by": _approval(facts, version),
     }
     return _value(before.get(key))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from evalkit.promote.edits import Edit, SetKeys, states_after
+from evalkit.promote.edits import Edit, SetKeys, states_after, unapproved
 from evalkit.promote.plan import Proposal, Refusal, Section, conclude, unclear
 from evalkit.promote.wording import arms_text, listed, serving_text, since_text
 from evalkit.registry.lifecycle import arms
@@ -259,10 +259,10 @@ def _split_edits(facts: NameFacts, weights: Mapping[int, float], control: int) -
         if version == control and not state.control and len(positive) > 1:
             changes["control"] = True
         if changes:
-            edits.append(SetKeys(version, changes))
+            edits.append(unapproved(facts, SetKeys(version, changes)))
     for version, state in sorted(facts.states.items()):
         if version not in weights and state.control and state.status in {"staging", "production"}:
-            edits.append(SetKeys(version, {"control": None}))
+            edits.append(unapproved(facts, SetKeys(version, {"control": None})))
     return tuple(edits)
 
 

@@ -69,7 +69,13 @@ def plan_unhold(facts: NameFacts, digest: str | None, reason: str, by: str) -> P
                 f"no hold is on every version of {facts.name}; "
                 f"{len(others)} {'is on a single version' if len(others) == 1 else 'are on single versions'}"
             )
-            options = " or ".join(f"--digest {hold.digest}" for hold in others)
+            known = {found.digest: version for version, found in facts.versions.items() if found.digest}
+            options = " or ".join(
+                f'evalkit unhold {facts.ref(known[hold.digest])} --reason "…" --apply'
+                if hold.digest in known
+                else f"--digest {hold.digest}"
+                for hold in others
+            )
             refusal = Refusal("no-hold", "EK821", message, f"say which: {options}")
             return conclude(facts, Proposal("unhold", title, refusals=(refusal,)))
         return conclude(facts, Proposal("unhold", title, idle=f"Nothing holds {what}."))

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 __all__ = ["FileChange", "Force", "Plan", "Proposal", "Refusal", "Section", "Shift", "conclude", "unclear"]
 
+_NO_OVERRIDE = "Nothing needed an override; none is recorded."
+
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
@@ -37,6 +39,8 @@ class Refusal:
     """What to do about it."""
     version: int | None = None
     can_override: bool = False
+    is_undecided: bool = False
+    """It was measured, or is being measured, and the outcome is not clear yet: nothing is known to be bad."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +58,8 @@ class Section:
 
     title: str
     lines: tuple[str, ...]
+    verbatim: bool = False
+    """Of lines that are compared, such as a diff: no report breaks them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +172,7 @@ def conclude(facts: NameFacts, proposal: Proposal, force: Force | None = None) -
         sections=proposal.sections,
         refusals=tuple(refusals),
         overridden=tuple(overridden),
-        warnings=proposal.warnings,
+        warnings=(*proposal.warnings, *((_NO_OVERRIDE,) if force and not overridden else ())),
         undo=proposal.undo if changes else (),
         next_steps=proposal.next_steps if changes else (),
         idle=None if refusals or changes else proposal.idle or "Everything is so already.",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from evalkit.promote.edits import SetKeys, states_after
+from evalkit.promote.edits import SetKeys, states_after, unapproved
 from evalkit.promote.plan import Proposal, Refusal, Section, conclude, unclear
 from evalkit.promote.requirements import objections
 from evalkit.promote.wording import changes_section, listed, score_text, serving_text, since_text
@@ -74,7 +74,7 @@ def plan_promotion(
     if status == stage or (status, stage) == ("production", "staging"):
         return conclude(facts, _already(facts, version, stage, title))
     before = facts.serving(stage)
-    edits = [SetKeys(version, {"status": stage})]
+    edits = [unapproved(facts, SetKeys(version, {"status": stage}))]
     surplus = _surplus(facts, edits, version) if stage == "production" else ()
     edits += [SetKeys(old, {"status": "retired"}) for old in surplus]
     after = states_after(facts.states, edits)

@@ -101,7 +101,8 @@ def _evidence_refusal(ref: str, version: int, verdict: SuiteVerdict) -> Refusal 
         if verdict.verdict == "fail"
         else f"{run}; runs add up"
     )
-    return Refusal("gate", "EK813", message, fix, version, can_override=True)
+    is_undecided = verdict.verdict == "inconclusive"
+    return Refusal("gate", "EK813", message, fix, version, can_override=True, is_undecided=is_undecided)
 
 
 def _canary_refusals(facts: NameFacts, version: int) -> Iterator[Refusal]:
@@ -109,14 +110,16 @@ def _canary_refusals(facts: NameFacts, version: int) -> Iterator[Refusal]:
     ref = facts.ref(version)
     if found.canary == "clean":
         return
+    percent = found.state.percent or 0
     if found.canary is None:
-        percent = found.state.percent or 0
         takes = f"; it takes {percent:g} % of production now" if percent else ""
         message = f"{ref} has no canary verdict, and policy asks for one before production{takes}"
         fix = (
             "wait until the canary is judged"
             if percent
-            else f"give it a slice of production in {facts.entry_path(version)}: rollout: {{ percent: 5 }}"
+            else f"give it a slice of production in {facts.entry_path(version)}: rollout: {{ percent: 5 }}; or, where "
+            "evaluations are enough, set production_gate: eval in evalkit.yaml, for this name in "
+            f"policy.entries.{facts.name} or for all in policy.defaults"
         )
     else:
         message = f"the canary of {ref} was {found.canary} (run {found.canary_run})"
@@ -125,4 +128,5 @@ def _canary_refusals(facts: NameFacts, version: int) -> Iterator[Refusal]:
             if found.canary == "inconclusive"
             else f"evalkit retire {ref}, and make a new version"
         )
-    yield Refusal("canary", "EK816", message, fix, version, can_override=True)
+    is_undecided = found.canary == "inconclusive" or (found.canary is None and percent > 0)
+    yield Refusal("canary", "EK816", message, fix, version, can_override=True, is_undecided=is_undecided)

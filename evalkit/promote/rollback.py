@@ -255,7 +255,10 @@ def _what(
     for edit in stopped:
         yield f"The canary v{edit.version} is paused: it was compared with what is taken back. It stays in staging."
     if held:
-        yield "A hold keeps automation from promoting the same content again; only a person lifts it (evalkit unhold)."
+        yield (
+            "A hold keeps automation from promoting the same content again; only a person lifts it "
+            f"(evalkit unhold {facts.ref(max(retired)) if retired else facts.name})."
+        )
 
 
 def _warnings(facts: NameFacts, target: int, live: Serving, now: datetime) -> Iterator[str]:

@@ -74,4 +74,4 @@ def changes_section(facts: NameFacts, before: int | None, after: int) -> Section
     found = differences(old, new)
     if not found:
         return Section(title, ("Nothing: both ask the same model the same way (same generation digest).",))
-    return Section(title, tuple(line for one in found for line in one.lines()))
+    return Section(title, tuple(line for one in found for line in one.lines()), verbatim=True)

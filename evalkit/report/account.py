@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["ACCOUNT_COLUMNS", "account_data", "account_lines"]
 
 ACCOUNT_COLUMNS = (
-    "name", "version", "status", "approver", "approved_since", "pr", "writers", "suite", "score", "run", "replaced",
+    "name", "version", "status", "approver", "pending", "approved_since", "pr", "writers", "movers", "suite", "score", "run", "replaced",
     "served_seconds", "canary_seconds", "left",
 )  # fmt: skip
 _LABEL = 14
@@ -26,10 +26,12 @@ _LABEL = 14
 
 def account_lines(account: Account, now: datetime, clock: Clock) -> Iterator[str]:
     """The whole account; foreign text in it is on lines of its own."""
-    yield from filled(_headline(account, clock))
+    yield from filled(_headline(account, clock), width=clock.width)
     yield ""
     for label, lines in _facts(account, now, clock).items():
-        first, *rest = (part for line in lines for part in filled(line, " " * _LABEL, "  "))
+        first, *rest = (
+            part for line in lines for part in filled(line, " " * _LABEL, "  ", width=clock.width)
+        )
         yield f"  {label}".ljust(_LABEL) + first[_LABEL:]
         yield from rest
     yield from ("", "Its changes, oldest first")
@@ -45,10 +47,12 @@ def account_data(account: Account, now: datetime) -> dict[str, Any]:
         "version": account.version,
         "status": account.status,
         "approver": approval.approver if approval else None,
-        "self_approved": account.is_self_approved,
+        "pending": bool(approval and approval.is_pending),
+        "self_approved": account.own_approval is not None,
         "approved_since": iso(approval.commit.time) if approval and approval.approver else None,
         "pr": approval.pr if approval else None,
         "writers": [{"person": person, "wrote": list(what)} for person, what in account.writers.items()],
+        "movers": [{"person": person, "changed": list(what)} for person, what in account.movers.items()],
         "evaluation": {
             "suite": evaluation.suite,
             "score": evaluation.score,
@@ -84,9 +88,12 @@ def _headline(account: Account, clock: Clock) -> str:
     what = describe(approval).partition(" ")[2]
     pr = f", PR #{approval.pr}" if approval.pr else ""
     when = clock.text(approval.commit.time)
+    if approval.is_pending:
+        return f"{target}: its approval is pending ({what}, {when}{pr})"
     if approval.approver is None:
         return f"{target}: nobody is recorded as having approved it ({what}, {when}{pr})"
-    own = ", who also wrote it," if account.is_self_approved else ""
+    deed = {"wrote": "wrote", "moved": "changed"}.get(account.own_approval or "")
+    own = f", who also {deed} it," if deed else ""
     return f"{target}: {approval.approver}{own} approved it ({what}, {when}{pr})"
 
 
@@ -99,12 +106,14 @@ def _facts(account: Account, now: datetime, clock: Clock) -> dict[str, list[str]
         when = f"{clock.text(evaluation.commit.time)}, commit {evaluation.commit.id[:12]}"
         measured = [f"{evaluation.suite}: {score}{run}", when]
     pulls = sorted({change.pr for change in account.changes if change.pr})
+    moved = [f"{person}: {', '.join(what)}" for person, what in account.movers.items()]
     replaced = f"v{account.replaced}" if account.replaced else "nothing: it is the first here"
     left = _left(account)
     return {
         "status": [account.status or "its file is gone"],
         "written by": [f"{person}: {', '.join(what)}" for person, what in account.writers.items()]
         or ["nobody is known"],
+        **({"moved by": moved} if moved else {}),
         "evaluated": measured or ["no evaluation is recorded"],
         "follows": [replaced],
         "PRs": [", ".join(f"#{number}" for number in pulls)] if pulls else ["none is named"],

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from evalkit.promote.wording import serving_text
 from evalkit.report.neutral import visible
+from evalkit.report.wrapping import WIDTH, table, wrapped
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from evalkit.promote.plan import Plan, Refusal, Section, Shift
     from evalkit.runtime.serving import Serving
@@ -19,55 +20,62 @@ _RULE: Final = "!" * 72
 _AS_PRODUCTION: Final = "as production"
 
 
-def plan_text(plan: Plan) -> str:
-    """The plan as a terminal shows it; ends with a line feed. Foreign text in it is harmless."""
-    return "\n".join(visible(line) for line in _lines(plan)) + "\n"
+def plan_text(plan: Plan, width: int = WIDTH) -> str:
+    """The plan as a terminal of so many columns shows it; ends with a line feed. Foreign text in it is harmless.
+
+    Sentences wrap. What is compared or copied (diffs, paths, digests, commands) never does.
+    """
+    return "\n".join(_lines(plan, width)) + "\n"
 
 
-def _lines(plan: Plan) -> Iterator[str]:
+def _lines(plan: Plan, width: int) -> Iterator[str]:
     if plan.is_refused:
-        yield f"{plan.title}: refused"
-        yield from _refused(plan.refusals)
+        yield from wrapped(f"{plan.title}: refused", width)
+        yield from _refused(plan.refusals, width)
         return
-    yield plan.title
+    yield from wrapped(plan.title, width)
     if plan.outcome == "nothing":
-        yield from ("", f"Nothing to do. {plan.idle}")
+        yield from ("", *wrapped(f"Nothing to do. {plan.idle}", width))
         return
     if plan.overridden:
-        yield from _override(plan)
-    yield from ("", *_table(plan.shifts))
-    yield from _sections(plan.sections)
+        yield from _override(plan, width)
+    yield from ("", *_table(plan.shifts, width))
+    for section in plan.sections:
+        yield from _section(section, width)
     yield from ("",) if plan.warnings else ()
-    yield from (f"Warning: {warning}" for warning in plan.warnings)
+    for warning in plan.warnings:
+        yield from wrapped(f"Warning: {warning}", width)
     yield from ("", "Edits")
     for change in plan.changes:
         gone = "  (removed: it holds nothing any more)" if change.after is None else ""
         new = "  (new)" if change.before is None else ""
-        yield f"  {change.path}{gone}{new}"
-        yield from (f"    {line}" for line in change.summary)
-    yield from _titled("How to undo it", plan.undo)
-    yield from _titled("What happens next", plan.next_steps)
+        yield f"  {visible(change.path)}{gone}{new}"
+        yield from _all_wrapped(change.summary, width, "    ")
+    yield from _titled("How to undo it", _all_wrapped(plan.undo, width))
+    yield from _titled("What happens next", _all_wrapped(plan.next_steps, width))
 
 
-def _refused(refusals: Sequence[Refusal]) -> Iterator[str]:
+def _refused(refusals: Sequence[Refusal], width: int) -> Iterator[str]:
     for refusal in refusals:
         yield ""
-        yield f"  {refusal.code} {refusal.message}"
-        yield f"    help: {refusal.fix}"
+        yield from wrapped(f"{refusal.code} {refusal.message}", width, "  ")
+        yield from wrapped(f"help: {refusal.fix}", width, "    ")
     if refusals and all(refusal.can_override for refusal in refusals):
-        yield from ("", '  It can be overridden, which is recorded: --override --reason "…"')
+        text = 'It can be overridden, which is recorded: --override --reason "…"'
+        yield from ("", *wrapped(text, width, "  "))
 
 
-def _override(plan: Plan) -> Iterator[str]:
-    yield from ("", _RULE, "OVERRIDE: this breaks rules on purpose. The record names you and your reason.")
+def _override(plan: Plan, width: int) -> Iterator[str]:
+    warning = "OVERRIDE: this breaks rules on purpose. The record names you and your reason."
+    yield from ("", _RULE, *wrapped(warning, width))
     for refusal in plan.overridden:
-        yield f"  {refusal.code} {refusal.message}"
+        yield from wrapped(f"{refusal.code} {refusal.message}", width, "  ")
     yield _RULE
 
 
-def _table(shifts: Sequence[Shift]) -> Iterator[str]:
+def _table(shifts: Sequence[Shift], width: int) -> list[str]:
     if not shifts:
-        return
+        return []
     rows = [("", "serves now", "then")]
     production = next(shift for shift in shifts if shift.env == "production")
     for shift in shifts:
@@ -77,9 +85,7 @@ def _table(shifts: Sequence[Shift]) -> Iterator[str]:
             before = _AS_PRODUCTION if shift.before and shift.before == production.before else before
             after = _AS_PRODUCTION if shift.after and shift.after == production.after else after
         rows.append((shift.env, before, "the same" if unchanged or before == after else after))
-    widths = [max(len(row[column]) for row in rows) for column in (0, 1)]
-    for row in rows:
-        yield f"  {row[0].ljust(widths[0])}  {row[1].ljust(widths[1])}  {row[2]}".rstrip()
+    return table(rows, width)
 
 
 def _who(live: Serving | None) -> str:
@@ -87,18 +93,23 @@ def _who(live: Serving | None) -> str:
     return serving_text(live) + standby
 
 
-def _sections(sections: Sequence[Section]) -> Iterator[str]:
-    for section in sections:
-        yield from _titled(section.title, section.lines)
+def _section(section: Section, width: int) -> Iterator[str]:
+    verbatim = (f"  {visible(line)}" for line in section.lines)
+    return _titled(section.title, verbatim if section.verbatim else _all_wrapped(section.lines, width))
 
 
-def _titled(title: str, lines: Sequence[str]) -> Iterator[str]:
-    if lines:
-        yield from ("", title, *(f"  {line}" for line in lines))
+def _all_wrapped(lines: Iterable[str], width: int, indent: str = "  ") -> Iterator[str]:
+    for line in lines:
+        yield from wrapped(line, width, indent)
+
+
+def _titled(title: str, lines: Iterable[str]) -> Iterator[str]:
+    if found := list(lines):
+        yield from ("", visible(title), *found)
 
 
 def plan_data(plan: Plan) -> dict[str, Any]:
-    """The plan as plain data for `--format json`."""
+    """The plan as plain data for `--format json`; `weights` has the versions as its keys, `"14"`, as a bundle has."""
     return {
         "name": plan.name,
         "command": plan.command,
@@ -136,6 +147,7 @@ def _refusal_data(refusal: Refusal) -> dict[str, Any]:
         "message": refusal.message,
         "help": refusal.fix,
         "can_override": refusal.can_override,
+        "undecided": refusal.is_undecided,
     }
 
 
@@ -144,7 +156,7 @@ def _serving_data(live: Serving | None) -> dict[str, Any] | None:
         return None
     return {
         "primary": live.primary,
-        "weights": {f"v{version}": weight for version, weight in sorted(live.weights.items())},
+        "weights": {str(version): weight for version, weight in sorted(live.weights.items())},
         "standby": list(live.standby),
         "canary": {"version": live.canary.version, "percent": live.canary.percent} if live.canary else None,
     }

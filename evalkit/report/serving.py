@@ -6,6 +6,7 @@ from dataclasses import replace
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final
 
+from evalkit.promote.history.people import title_of
 from evalkit.report.audit import Clock, commit_data, filled, iso, short_ref
 from evalkit.report.neutral import one_line
 
@@ -20,6 +21,7 @@ __all__ = ["AT_COLUMNS", "as_of_data", "as_of_lines", "as_of_text", "serving_lin
 AT_COLUMNS: Final = (
     "name", "env", "version", "role", "share", "since", "since_commit", "model", "prompt", "commit", "moment",
 )  # fmt: skip
+_HEAD: Final[tuple[str, ...]] = ("NAME", "ENV", "VERSION", "SHARE", "MODEL", "PROMPT")
 _READINGS: Final = {
     "day_end": "the end of that day",
     "now": "now",
@@ -32,12 +34,13 @@ def as_of_lines(asked: AsOf, clock: Clock) -> Iterator[str]:
     """Which moment was looked at, and which commit was in effect."""
     reading = _READINGS[asked.when.reading]
     how = f'"{asked.when.text}"' + (f", {reading}" if reading and reading != asked.when.text else "")
-    yield from filled(f"{_asked_text(asked, clock)}: {how}")
+    yield from filled(f"{_asked_text(asked, clock)}: {how}", width=clock.width)
     if asked.commit is None:
         yield f"The history of {short_ref(asked.ref)} begins later."
         return
     commit = asked.commit
-    yield from filled(f"in effect: commit {commit.id[:12]} of {clock.text(commit.time)}, {commit.subject}")
+    text = f"in effect: commit {commit.id[:12]} of {clock.text(commit.time)}, {title_of(commit)}"
+    yield from filled(text, width=clock.width)
 
 
 def as_of_text(asked: AsOf, clock: Clock) -> str:
@@ -70,7 +73,7 @@ def serving_lines(
     if not rows:
         yield f"{name} had no entries then." if name else "There were no entries then."
     elif name is None and not is_long:
-        yield from _table(rows)
+        yield from _table(rows, clock.width)
     else:
         for number, own in enumerate(_by_name(rows)):
             yield from ("",) if number else ()
@@ -85,27 +88,65 @@ def _at_length(rows: Sequence[Standing], clock: Clock) -> Iterator[str]:
         if _as_production(by_env, env):
             yield f"{env}: as production"
         elif own[0].served is None:
-            yield from filled(f"{env}: {own[0].conflict or 'nobody'}")
+            yield from filled(f"{env}: {own[0].conflict or 'nobody'}", width=clock.width)
         else:
             yield env
             for row in own:
-                yield from _standing(row, clock)
+                yield from _standing(row, clock, _role(row, own))
 
 
-def _table(rows: Sequence[Standing]) -> Iterator[str]:
-    """A line for each version; environments that are served as production is are left out."""
-    cells = [("NAME", "ENV", "VERSION", "SHARE", "MODEL", "PROMPT")]
+def _table(rows: Sequence[Standing], width: int) -> Iterator[str]:
+    """A line for each version; environments that are served as production is are left out.
+
+    Where the lines would be too long, the prompt goes below the model. Nothing is cut.
+    """
+    cells = [_HEAD]
     for own in _by_name(rows):
         by_env = _by_env(own)
-        for row in own:
-            if not _as_production(by_env, row.env):
-                who = f"v{row.served.version}" if row.served else "not clear" if row.conflict else "nobody"
-                share = _share(row) + (" canary" if row.served and row.served.role == "canary" else "")
-                refs = (one_line(row.model or "", 40), one_line(row.prompt_ref or "", 40))
-                cells.append((row.name, row.env, who, share, *refs))
+        for env, served in by_env.items():
+            if not _as_production(by_env, env):
+                cells += [_cells(row, _role(row, served)) for row in served]
+    if _width(cells) > width:
+        cells = [row for line in cells for row in _folded(line)]
     widths = [max(len(line[index]) for line in cells) for index in range(len(cells[0]))]
     for line in cells:
-        yield "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        yield "  ".join(cell.ljust(size) for cell, size in zip(line, widths, strict=True)).rstrip()
+
+
+def _width(cells: Sequence[tuple[str, ...]]) -> int:
+    columns = list(zip(*cells, strict=True))
+    return sum(max(map(len, column)) for column in columns) + 2 * (len(columns) - 1)
+
+
+def _folded(line: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    *first, model, prompt = line
+    if line == _HEAD:
+        yield (*first, f"{model}, {prompt}")
+        return
+    yield (*first, model)
+    if prompt:
+        yield (*("" for _ in first), prompt)
+
+
+def _cells(row: Standing, role: str) -> tuple[str, ...]:
+    who = f"v{row.served.version}" if row.served else "not clear" if row.conflict else "nobody"
+    share = f"{_share(row)} {role}".strip()
+    return (
+        row.name,
+        row.env,
+        who,
+        share,
+        one_line(row.model or "", 200),
+        one_line(row.prompt_ref or "", 200),
+    )
+
+
+def _role(row: Standing, own: Sequence[Standing]) -> str:
+    """What a version is beside the others of its environment: only an A/B needs to say which is its primary."""
+    if row.served is None:
+        return ""
+    in_ab = any(one.served and one.served.role == "arm" for one in own)
+    return row.served.role if in_ab or row.served.role == "canary" else ""
 
 
 def _by_name(rows: Sequence[Standing]) -> Iterable[Sequence[Standing]]:
@@ -142,14 +183,14 @@ def standing_data(row: Standing) -> dict[str, Any]:
     }
 
 
-def _standing(row: Standing, clock: Clock) -> Iterator[str]:
+def _standing(row: Standing, clock: Clock, role: str) -> Iterator[str]:
     assert row.served is not None  # noqa: S101 - the caller has looked
-    role = {"primary": "", "arm": "arm, ", "canary": "canary, "}[row.served.role]
     since = f"since {clock.text(row.tenure.since)}" if row.tenure else ""
-    yield f"  v{row.served.version}  {_share(row)}  {role}{since}".rstrip(" ,")
+    known = ", ".join(filter(None, (role, since)))
+    yield f"  v{row.served.version}  {_share(row)}  {known}".rstrip()
     commit = [f"by commit {row.tenure.commit_since.id[:12]}"] if row.tenure else []
-    known = [*commit, row.model or "no model", row.prompt_ref or "no prompt"]
-    yield from filled(", ".join(known), "      ")
+    known = ", ".join([*commit, row.model or "no model", row.prompt_ref or "no prompt"])
+    yield from filled(known, "      ", width=clock.width)
 
 
 def _share(row: Standing) -> str:

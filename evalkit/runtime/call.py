@@ -54,7 +54,17 @@ class Call:
         feedback: str | float | None = None,
         request_id: object = None,
     ) -> None:
-        """The arguments are those of `log_fields`; each can also be set inside the block."""
+        """The arguments are those of `log_fields`; each can also be set inside the block.
+
+        Raises:
+            TypeError: `attempt` is no count from 1, or `fallback` is no bool: the record would leave it out.
+        """
+        if attempt is not None and (type(attempt) is not int or attempt < 1):
+            raise TypeError(
+                f"attempt is 1 for the first try, 2 for its first retry, and so on, not {attempt!r}"
+            )
+        if fallback is not None and not isinstance(fallback, bool):
+            raise TypeError(f"fallback is True or False, not {fallback!r}")
         self._config = config
         self.unit = unit
         self.attempt = attempt

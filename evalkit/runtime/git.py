@@ -2,29 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 
 from evalkit.errors import Location, Problem, SourceError
 from evalkit.runtime.bundle import Commit
 from evalkit.runtime.compile import PATHS
+from evalkit.runtime.git_command import can_name_commit, git_environment
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 __all__ = ["Git"]
-
-_QUIET = {
-    "LC_ALL": "C",
-    "GIT_TERMINAL_PROMPT": "0",
-    "GIT_OPTIONAL_LOCKS": "0",
-    "GIT_NO_REPLACE_OBJECTS": "1",
-    "GIT_PAGER": "cat",
-    "GIT_ALLOW_PROTOCOL": "file:git:http:https:ssh",
-}
-_KEPT = ("GIT_SSH", "GIT_ASKPASS", "GIT_SSL_", "GIT_HTTP_", "GIT_CONFIG_", "GIT_PROXY_", "GIT_CEILING_")
-"""How a server is reached and trusted is the user's to say; which repository is read is not."""
 
 _BLOB_MODES = (b"100644", b"100755")
 
@@ -44,11 +33,6 @@ class Git:
         Raises:
             SourceError: EK704, it fails, takes too long, or git is not installed.
         """
-        kept = {
-            key: value
-            for key, value in os.environ.items()
-            if not key.startswith("GIT_") or key.startswith(_KEPT)
-        }
         command = ["git", "-C", self.folder, "-c", "core.quotePath=false", *arguments]
         try:
             done = subprocess.run(
@@ -57,7 +41,7 @@ class Git:
                 capture_output=True,
                 check=False,
                 timeout=self.timeout_s,
-                env={**kept, **_QUIET},
+                env=git_environment(),
             )
         except FileNotFoundError:
             raise self.failed("git is not installed", "install git, or use a bundle") from None
@@ -78,7 +62,7 @@ class Git:
         Raises:
             SourceError: EK704, there is none.
         """
-        if not ref or ref.startswith("-") or any(c.isspace() or not c.isprintable() for c in ref):
+        if not can_name_commit(ref):
             raise self.failed(f"{ref!r} is no ref", "name a branch, a tag or a commit", "EK708")
         try:
             found = self.run("rev-parse", "--verify", "--quiet", "--end-of-options", f"{ref}^{{commit}}")

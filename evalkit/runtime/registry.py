@@ -90,10 +90,12 @@ class Registry:
             max_age_s: after how long without a confirmation a set is stale. Left out: three intervals and a timeout.
             cache_dir: where the last good set is kept. Left out: EVALKIT_CACHE_DIR, else the user's cache directory.
             fallback: a source on this machine, such as a bundle inside the application's own package, to start from
-                when the source is down and there is no last good set, or an older one.
+                when the source is down and there is no last good set, or an older one. It is read at once, whether
+                or not it is needed: a mistake in it shows when it is deployed, and not in the outage that it is for.
 
         Raises:
-            SourceError: EK704, EK706, there is no set to start from; EK708, this is no source.
+            SourceError: EK704, EK706, there is no set to start from, or the fallback gives none; EK708, this is no
+                source.
             BundleError, ConfigError: what the source has is broken, and there is nothing else to start from.
         """
         for name, seconds in (("refresh_s", refresh_s), ("timeout_s", timeout_s), ("max_age_s", max_age_s)):
@@ -112,6 +114,7 @@ class Registry:
         refresher = Refresher(holder, interval_s, timeout_s)
         refresher.start()
         try:
+            _examine(second)
             _start(holder, refresher, last_good, second, timeout_s)
         except BaseException:
             refresher.stop()
@@ -212,6 +215,17 @@ def _place(source: str | os.PathLike[str] | BundleSource) -> BundleSource:
     from evalkit.runtime.sources.locate import open_source
 
     return open_source(source)
+
+
+def _examine(fallback: BundleSource | None) -> None:
+    if fallback is None or not fallback.is_local:
+        return  # one elsewhere may be down as well, which is no mistake
+    try:
+        fallback.fetch(None, GRACE_S)
+    except EvalkitError as error:
+        said = "the fallback cannot be used:"
+        problems = [problem.replace(message=f"{said} {problem.message}") for problem in error.problems]
+        raise type(error)(problems) from None
 
 
 def _start(

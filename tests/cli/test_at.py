@@ -28,10 +28,13 @@ ALL = """\
 in effect: commit ############ of 2026-10-21 07:15 UTC, Start the canary of
     support-triage v14 (#13)
 
-NAME            ENV         VERSION  SHARE       MODEL                  PROMPT
-support-triage  production  v13      95 %        gpt-5-mini-2025-08-07  triage-prompt@v8
-support-triage  production  v14      5 % canary  gpt-5-mini-2025-08-07  triage-prompt@v9
-support-triage  staging     v14      100 %       gpt-5-mini-2025-08-07  triage-prompt@v9
+NAME            ENV         VERSION  SHARE       MODEL, PROMPT
+support-triage  production  v13      95 %        gpt-5-mini-2025-08-07
+                                                 triage-prompt@v8
+support-triage  production  v14      5 % canary  gpt-5-mini-2025-08-07
+                                                 triage-prompt@v9
+support-triage  staging     v14      100 %       gpt-5-mini-2025-08-07
+                                                 triage-prompt@v9
 """
 
 
@@ -85,6 +88,25 @@ def test_a_change_takes_effect_in_its_second(evalkit, story, when, production):
     assert [row[1] for row in serving(result)] == (production or [])
 
 
+def test_of_a_forges_merge_the_title_is_told(evalkit, story):
+    out = " ".join(evalkit("at", "2026-10-13").out.split())
+    assert "2026-10-12 15:00 UTC, A new prompt (#11) NAME" in out
+
+
+def test_a_table_that_fits_the_terminal_has_a_line_for_each_version(evalkit, story, monkeypatch):
+    from datetime import UTC
+
+    from evalkit.report import audit
+
+    monkeypatch.setattr(
+        "evalkit.cli.commands.at.clock_for", lambda _: audit.Clock(UTC, both=False, width=100)
+    )
+    rows = evalkit("at", "2026-10-22").out.splitlines()[-4:]
+    assert [row.split()[-1] for row in rows] == [
+        "PROMPT", "triage-prompt@v8", "triage-prompt@v9", "triage-prompt@v9",
+    ]  # fmt: skip
+
+
 def test_a_tag_and_an_id_are_moments(evalkit, story):
     story.git("tag", "release-7", "HEAD~1")
     commit = story.git("rev-parse", "HEAD~1")
@@ -125,7 +147,11 @@ def test_without_a_name_the_answer_is_the_same(evalkit, story):
     assert everything == single
     fast = json.loads(evalkit("at", "2026-11-13", "--format", "json").out)["serving"]
     assert fast == [{**row, "since": None, "since_commit": None} for row in everything]
-    assert "faq             production  v1       70 %" in evalkit("at", "2026-11-13").out
+    out = evalkit("at", "2026-11-13").out
+    assert "\nfaq             production  v1       70 % primary  " in out
+    assert "\nfaq             production  v2       30 % arm      " in out
+    assert "    v1  70 %  primary, since 2026-11-12" in evalkit("at", "2026-11-13", "faq").out
+    assert max(map(len, out.splitlines())) <= 80
 
 
 def test_csv_has_a_line_for_each_version(evalkit, story):
@@ -191,6 +217,9 @@ def test_a_name_that_was_renamed_later_or_earlier_says_so(evalkit, story):
         (("main@{yesterday}",), "EK861"),
         (("--", "--all"), "EK861"),
         (("2026-11-03", "--env", "prod"), "EK902"),
+        (("support-triage",), "EK861 'support-triage' is a name, and WHEN is missing"),
+        (("support-triage",), "help: evalkit at now support-triage: WHEN comes first"),
+        (("support-triage", "yesterday"), "help: evalkit at yesterday support-triage: WHEN comes first"),
     ],
 )
 def test_what_cannot_be_answered_says_why(evalkit, story, arguments, said):
@@ -204,7 +233,10 @@ def test_a_shallow_clone_says_what_to_fetch(evalkit, story, tmp_path, monkeypatc
     monkeypatch.chdir(tmp_path / "clone")
     result = evalkit("at", "2026-10-22", "support-triage")
     assert result.code == 2
-    assert "EK803" in result.err
+    assert (
+        "EK803 this clone is shallow and does not hold what was in effect at 2026-10-22 23:59:59 CEST"
+        in result.err
+    )
     assert "fetch-depth: 0" in result.err
 
 

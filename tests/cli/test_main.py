@@ -19,6 +19,37 @@ def test_a_mistyped_command_gets_a_suggestion(evalkit):
 
 
 @pytest.mark.parametrize(
+    ("arguments", "meant"),
+    [
+        (("promot",), "'promote'"),
+        (("--projet", "x", "list"), "'--project'"),
+        (("promote", "support-triage", "--aply"), "'--apply'"),
+        (("show", "suport-triage"), "'support-triage'"),
+        (("promote", "suport-triage"), "'support-triage'"),
+        (("rollback", "suport-triage", "--reason", "x"), "'support-triage'"),
+        (("hold", "suport-triage@v14", "--reason", "x"), "'support-triage'"),
+        (("resolve", "suport-triage", "--env", "production"), "'support-triage'"),
+        (("new", "suport-triage"), "'support-triage'"),
+        (("check", "registy"), "registry?"),
+        (("verify", "bundle", "evalkit.yml"), "evalkit.yaml?"),
+        (("run", "order-extract@v1", "--suite", "order-extract-evl@v1"), "'order-extract-eval'"),
+    ],
+)
+def test_what_is_mistyped_gets_a_suggestion(evalkit, seed, arguments, meant):
+    refused = evalkit(*arguments)
+    assert (refused.code, refused.out) == (2, "")
+    assert "did you mean " in refused.err.lower()
+    assert meant in refused.err
+
+
+def test_a_mistyped_run_gets_a_suggestion(evalkit, seed):
+    (seed / ".evalkit/runs/20261124T183328Z-a").mkdir(parents=True)
+    refused = evalkit("report", "20261124T183328Z-b")
+    assert refused.code == 2
+    assert "20261124T183328Z-a?" in refused.err
+
+
+@pytest.mark.parametrize(
     "arguments", [("run",), ("run", "x", "--formt", "json"), ("list", "--format", "jsn")]
 )
 def test_a_wrong_command_line_is_one_message_and_exit_code_two(evalkit, arguments):

@@ -71,7 +71,7 @@ def _known(monkeypatch):
 
 def test_without_a_target_it_says_what_may_not_move_and_why(evalkit, repo):
     result = evalkit("promote")
-    assert result.code == 0
+    assert result.code == 1
     assert "triage@v15 has no canary verdict" in result.out
     assert "there is no evidence for triage@v16" in result.out
     assert result.out.endswith("Nothing may move now.\n")
@@ -249,3 +249,103 @@ def test_a_reason_without_an_override_is_not_dropped_in_silence(evalkit, seed):
     result = evalkit("promote", "order-extract@v2", "--reason", "because")
     assert result.code == 2
     assert "a promotion's reason is its evidence" in result.err
+
+
+def test_without_a_target_it_exits_0_when_one_may_move_or_none_wants_to(evalkit, repo):
+    repo.entry(15, "staging", model=STAYS, tokens=315, canary="{ verdict: clean, run: c-91 }")
+    config = repo.read("evalkit.yaml")
+    repo.write("evalkit.yaml", config.replace("suites: [triage-eval@v1], ", "suites: [], "))
+    assert evalkit("promote").code == 1
+    repo.write("evalkit.yaml", config)
+    for version in (15, 16):
+        assert evalkit("retire", f"triage@v{version}", "--apply").code == 0
+    idle = evalkit("promote")
+    assert idle.code == 0
+    assert idle.out.startswith("Nothing to do: this project has no draft")
+
+
+def test_what_waits_for_a_verdict_only_exits_3(evalkit, repo, monkeypatch):
+    from evalkit.testing.model_server import ModelServer
+
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    suite = repo.read("suites/triage-eval/v1/suite.yaml")
+    repo.write(
+        "suites/triage-eval/v1/suite.yaml", suite.replace("min_score: 0.9", "min_score: 0.9, min_cases: 100")
+    )
+    with ModelServer("a") as server:
+        config = repo.read("evalkit.yaml")
+        address = f"kind: openai, base_url: {server.base_url!r}"
+        repo.write("evalkit.yaml", config.replace("kind: openai", address))
+        assert evalkit("run", "triage@v16", "--write-back", "--quiet").code == 3
+    waiting = evalkit("promote", "triage@v16")
+    assert waiting.code == 3
+    assert "EK813 triage-eval@v1: inconclusive" in waiting.out
+    assert evalkit("promote").code == 1, "v15 has no evidence at all"
+
+
+def test_who_decides_is_said_with_where_the_name_comes_from(evalkit, repo):
+    told = "Who decides\n  {}\n"
+    held = evalkit("hold", "triage@v16", "--reason", "legal")
+    assert told.format("Ada (git config user.name; --by names another)") in held.out
+    for arguments in (
+        ("hold", "triage@v16"),
+        ("rollback", "triage"),
+        ("promote", "triage@v16", "--override"),
+    ):
+        named = evalkit(*arguments, "--reason", "legal", "--by", "Bo")
+        assert told.format("Bo (--by)") in named.out
+    assert "Who decides" not in evalkit("pause", "triage").out
+
+
+def test_an_override_of_nothing_is_said_and_leaves_no_record(evalkit, repo):
+    result = evalkit("retire", "triage@v13", "--override", "--reason", "old", "--apply")
+    assert result.code == 0
+    assert "Nothing needed an override; none is recorded." in result.out
+    planned = evalkit("retire", "triage@v16", "--override", "--reason", "old")
+    assert planned.out.endswith("  evalkit retire triage@v16 --reason old --apply\n")
+    assert "Who decides" not in result.out
+    assert not (repo.root / "registry/overrides").exists()
+
+
+@pytest.mark.parametrize("name", [*NAMES, "resolve"])
+def test_the_help_of_a_lifecycle_command_fits_80_columns(evalkit, name):
+    assert max(map(len, evalkit(name, "--help").out.splitlines())) <= 80
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("promote",),
+        ("promote", "triage@v16", "--override", "--reason", "an outage"),
+        ("rollback", "triage", "--reason", "invented refunds " * 10),
+        ("pause", "triage"),
+        ("hold", "triage@v16", "--reason", "legal reads the prompt " * 10),
+        ("unhold", "triage", "--reason", "x"),
+        ("split", "triage", "v13=1", "v14=1"),
+        ("retire", "triage@v14", "--reason", "old"),
+    ],
+)
+def test_sentences_of_a_plan_fit_80_columns_where_there_is_no_terminal(evalkit, repo, arguments):
+    for line in evalkit(*arguments).out.splitlines():
+        assert len(line) <= 80 or line.lstrip().startswith("evalkit "), line
+
+
+def test_on_a_terminal_a_plan_is_as_wide_as_that_but_not_wider_than_reads_well(evalkit, repo, monkeypatch):
+    text = "Commit it on a branch and open a pull request: policy asks for 1 approval by somebody who did not write it."
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    longest = {}
+    for columns in (60, 90, 200):
+        monkeypatch.setenv("COLUMNS", str(columns))
+        out = evalkit("promote", "triage@v16", "--override", "--reason", "an outage").out
+        assert " ".join(text.split()) in " ".join(out.split())
+        longest[columns] = max(len(line) for line in out.splitlines() if "evalkit" not in line)
+    assert longest[60] <= 72 < longest[90] <= 90 < longest[200] <= 100
+
+
+def test_weights_are_written_in_a_plan_as_in_a_bundle(evalkit, repo):
+    plan = json.loads(evalkit("pause", "triage", "--format", "json").out)["plans"][0]
+    weights = plan["serving"]["production"]["before"]["weights"]
+    assert evalkit("bundle", "-o", "bundle.json").code == 0
+    bundle = json.loads(repo.read("bundle.json"))
+    assert weights == bundle["serving"]["triage"]["production"]["weights"] == {"14": 1.0}

@@ -22,10 +22,13 @@ def test_it_rebuilds_the_config_with_the_text_of_its_prompt(evalkit, story):
     result = evalkit(*RESOLVE, "--at", "2026-11-03T14:00Z")
     assert (result.code, result.err) == (0, "")
     lines = normal(result.out).splitlines()
-    assert lines[:2] == [
+    assert lines[:3] == [
         "support-triage@v14  v14 serves production",
-        "  as of     2026-11-03 14:00 UTC (15:00 CET), commit ############ of 2026-11-03 13:05 UTC",
+        "  as of     2026-11-03 14:00 UTC (15:00 CET), commit ############ of 2026-11-03",
+        "            13:05 UTC",
     ]
+    assert result.out.count("commit ") == 1
+    assert all(len(line) <= 80 for line in lines)
     assert "  | Prompt 9. Sort the ticket, be {{ tone }}." in lines
 
 

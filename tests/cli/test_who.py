@@ -5,7 +5,7 @@ import io
 import json
 
 import pytest
-from audit_story import ANN, DAN, begin, normal
+from audit_story import ANN, DAN, begin, evaluated, normal
 from small_registry import PROMPT, write
 
 WHO = """\
@@ -15,6 +15,8 @@ support-triage@v14: bob approved it (staging -> production, replacing v13,
   status      retired
   written by  Ann <ann@example.com>: entry
               Dan <dan@example.com>: triage-prompt@v9
+  moved by    evalkit <bot@example.com>: status, exposure
+              Ann <ann@example.com>: exposure
   evaluated   triage-eval@v4: score 0.9312, run run-14
               2026-10-20 10:00 UTC, commit ############
   follows     v13
@@ -29,7 +31,9 @@ Its changes, oldest first
 
 2026-10-12 15:00 UTC  v14 created
     commit ############, PR #11
-    by Ann; no approval recorded
+    by Ann
+
+2026-10-20 10:00 UTC  v14 draft -> staging
 """
 
 
@@ -106,6 +110,48 @@ def test_an_approval_by_an_author_is_said_to_be_one(evalkit, story):
     )
 
 
+def test_whoever_only_moved_it_did_not_write_it_and_may_not_approve_it_either(evalkit, story):
+    story.put(15, "draft")
+    story.commit("Another", "2026-11-12T08:00Z", ANN)
+    story.put(15, "staging")
+    story.commit("Promote support-triage v15\n\nApproved-by: dan", "2026-11-13T08:00Z", DAN)
+    data = told(evalkit, "support-triage@v15")
+    assert list(writers(data)) == [ANN]
+    assert data["movers"] == [{"person": DAN, "changed": ["status"]}]
+    assert data["self_approved"] is True
+    assert ": dan, who also changed it, approved it (" in evalkit("who", "support-triage@v15").out
+
+
+def test_who_stamps_or_evaluates_wrote_nothing(evalkit, story):
+    data = told(evalkit, "support-triage@v14")
+    assert "evalkit <bot@example.com>" not in writers(data)
+    story.put(13, "production", evaluated(0.99, "run-14", "eve"))
+    story.commit("Evaluate and stamp", "2026-11-12T08:00Z", "Eve <eve@example.com>")
+    assert "Eve" not in str(told(evalkit, "support-triage@v13")["writers"])
+
+
+def test_an_approval_that_awaits_its_stamp_is_pending(evalkit, story):
+    story.put(15, "staging", "approved_by: kim\n")
+    story.commit("Stage", "2026-11-12T08:00Z")
+    story.put(15, "production")
+    story.commit("Serve (#20)", "2026-11-13T08:00Z")
+    data = told(evalkit, "support-triage@v15")
+    assert (data["approver"], data["pending"]) == (None, True)
+    story.put(15, "production", "approved_by: kim\n")
+    story.commit("Stamp", "2026-11-14T08:00Z")
+    data = told(evalkit, "support-triage@v15")
+    assert (data["approver"], data["pending"], data["pr"]) == ("kim", False, 20)
+
+
+def test_a_version_that_was_deleted_has_its_account(evalkit, story):
+    story.put(15, "draft")
+    story.commit("Another", "2026-11-12T08:00Z", ANN)
+    (story.root / "registry/entries/support-triage/v15.yaml").unlink()
+    story.commit("Give up\n\nApproved-by: bob", "2026-11-13T08:00Z", DAN)
+    data = told(evalkit, "support-triage@v15")
+    assert (data["status"], list(writers(data))) == (None, [ANN])
+
+
 def test_a_draft_needed_no_approval(evalkit, story):
     story.put(15, "draft")
     story.commit("Another", "2026-11-12T08:00Z", ANN)
@@ -120,7 +166,7 @@ def test_a_promotion_without_a_stamp_says_so(evalkit, story):
     story.put(15, "production")
     story.commit("Promote support-triage v15 (#20)", "2026-11-12T08:00Z", ANN)
     assert evalkit("who", "support-triage").out.startswith(
-        "support-triage@v15: nobody is recorded as having approved it (created as\n    production, replacing v13"
+        "support-triage@v15: its approval is pending (created as production, replacing\n    v13, 2026-11-12"
     )
     assert told(evalkit, "support-triage@v13")["left"] == "v15 took over"
 

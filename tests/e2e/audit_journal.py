@@ -87,7 +87,8 @@ class Landed:
 class Change:
     landed: Landed
     name: str
-    version: int
+    version: int | None
+    """None: of a hold."""
     says: str
     approver: str | None = None
     score: float | None = None
@@ -274,7 +275,9 @@ class Story:
 
     # The journal
 
-    def changed(self, name: str, version: int, says: str, *known, minor: bool = False, score=None) -> None:
+    def changed(
+        self, name: str, version: int | None, says: str, *known, minor: bool = False, score=None
+    ) -> None:
         """Of the last commit: who approved it and why, as far as it is known."""
         approver, reason = (*known, None, None)[:2]
         landed = self.journal.commits[-1]
@@ -329,10 +332,11 @@ def september(s: Story) -> None:
     s.stamped(TRIAGE, 1, "cleo", "2025-09-02 10:05", score=0.91)
 
     message = s.do("promote", f"{TRIAGE}@v1")
-    s.land(message, "2025-09-03 15:30:20", DAN, pr=2, body="Approved-by: ben")
+    s.land(message, "2025-09-03 15:30:20", DAN, pr=2)
     says = "v1 staging -> production, the first to serve"
-    s.changed(TRIAGE, 1, says, "ben", reason_in(message), score=0.91)
+    s.changed(TRIAGE, 1, says, "cleo", reason_in(message), score=0.91)
     s.serves(TRIAGE, "v1", "v1")
+    s.stamped(TRIAGE, 1, "cleo", "2025-09-03 15:41", score=0.91)  # who approved the step before, too
 
     s.draft(FAQ, 1)
     s.measure(FAQ, 1, 97)
@@ -387,6 +391,7 @@ def september(s: Story) -> None:
     s.land(message, "2025-09-23 02:40:11", DAN, pr=10, body="Approved-by: cleo")
     says = "v2 production -> retired; rolled back to v1"
     s.changed(TRIAGE, 2, says, "cleo", "invented refunds", score=0.93)
+    s.changed(TRIAGE, None, "content held by Dan", "cleo", "invented refunds")
     s.serves(TRIAGE, "v1", "v1")
 
     s.draft(TRIAGE, 3)
@@ -420,8 +425,10 @@ def october(s: Story) -> None:
     s.commit("Answer shipping questions too", moment("2025-10-01 09:00"), DAN)
     s.git("checkout", "-q", "main")
 
-    message = s.do("unhold", f"{TRIAGE}@v2", "--reason", "the refunds were the client's", "--by", "Ann")
+    why = "the refunds were the client's"
+    message = s.do("unhold", f"{TRIAGE}@v2", "--reason", why, "--by", "Ann")
     s.land(message, "2025-10-01 10:00", ANN, pr=13, body="Approved-by: ben")
+    s.changed(TRIAGE, None, "content released by Ann", "ben", why)
 
     s.draft(TRIAGE, 4)
     s.measure(TRIAGE, 4, 95)
@@ -464,11 +471,14 @@ def october(s: Story) -> None:
     message = s.do("split", TRIAGE, "v4=70", "v5=30", "--reason", "compare the two")
     s.land(message, "2025-10-12 10:00", CLEO, pr=20, body="Approved-by: ben")
     s.changed(TRIAGE, 4, "v4 no weight -> weight 70, control", "ben", "compare the two", score=0.95)
-    s.changed(TRIAGE, 5, "v5 no weight -> weight 30", "ben", "compare the two", score=0.96)
+    s.changed(
+        TRIAGE, 5, "v5 no weight -> weight 30 (from production on)", "ben", "compare the two", score=0.96
+    )
     s.put(TRIAGE, 5, canary={"verdict": "clean", "run": "canary-5"})
     message = s.do("promote", f"{TRIAGE}@v5")
     s.land(message, "2025-10-14 10:00", BOT, pr=21, body="Approved-by: ben")
-    s.changed(TRIAGE, 5, "v5 staging -> production", "ben", reason_in(message), score=0.96)
+    says = "v5 staging -> production, starting an A/B with v4"
+    s.changed(TRIAGE, 5, says, "ben", reason_in(message), score=0.96)
     s.serves(TRIAGE, "v4=0.7 v5=0.3", "v4=0.7 v5=0.3")
     message = s.do("split", TRIAGE, "v4=50", "v5=50")
     s.land(message, "2025-10-20 10:00", CLEO, pr=22, body="Approved-by: ben")
@@ -477,7 +487,9 @@ def october(s: Story) -> None:
     s.serves(TRIAGE, "v4=0.5 v5=0.5", "v4=0.5 v5=0.5")
     message = s.do("retire", f"{TRIAGE}@v4", "--reason", "lost the A/B")
     s.land(message, "2025-10-27 10:00", CLEO, pr=23, body="Approved-by: ben")
-    s.changed(TRIAGE, 4, "v4 production -> retired; v5 serves", "ben", "lost the A/B", score=0.95)
+    s.changed(
+        TRIAGE, 4, "v4 production -> retired; the A/B ends, v5 serves", "ben", "lost the A/B", score=0.95
+    )
     s.serves(TRIAGE, "v5", "v5")
 
     s.draft(FAQ, 3)
@@ -500,7 +512,8 @@ def november(s: Story) -> None:
     """A revert, a second rollback that also pauses a canary, and v8 at the end."""
     s.git("revert", "--no-edit", "HEAD", by=ANN, at=moment("2025-11-03 18:22:07"))
     s.note(moment("2025-11-03 18:22:07"), (ANN,), None)
-    s.changed(FAQ, 3, "v3 production -> staging; v2 serves")
+    why = 'Revert "Promote faq@v3 to production"'
+    s.changed(FAQ, 3, "v3 production -> staging; v2 serves", None, why, score=None)
     s.serves(FAQ, "v2", "v3")
     s.measure(FAQ, 3, 99)
     message = s.do("promote", f"{FAQ}@v3")
@@ -523,7 +536,8 @@ def november(s: Story) -> None:
     message = s.do("promote", f"{TRIAGE}@v6")
     s.land(message, "2025-11-10 10:00", BOT, pr=29, body="Approved-by: cleo")
     # policy keeps two standby versions: v5 and v3
-    s.changed(TRIAGE, 1, "v1 production -> retired", "cleo", reason_in(message), score=0.91)
+    says = "v1 production -> retired, a surplus standby when v6 came"
+    s.changed(TRIAGE, 1, says, "cleo", score=0.91)
     says = "v6 staging -> production, replacing v5"
     s.changed(TRIAGE, 6, says, "cleo", reason_in(message), score=0.97)
     s.changed(TRIAGE, 6, "canary v6 ends, it had 10 %", "cleo", reason_in(message), score=0.97)
@@ -543,14 +557,17 @@ def november(s: Story) -> None:
     why = "answers in English only"
     s.changed(TRIAGE, 6, "v6 production -> retired; rolled back to v5", "dan", why, score=0.97)
     s.changed(TRIAGE, 7, "canary v7 5 % -> 0 %", "dan", why, score=0.98)
+    s.changed(TRIAGE, None, "content held by Ben", "dan", why)
     s.serves(TRIAGE, "v5", "v7")
 
     message = s.do(
         "hold", TRIAGE, "--reason", "until the audit is over", "--by", "Ann", "--until", "2999-01-01"
     )
     s.land(message, "2025-11-13 10:00", ANN, pr=33)
+    s.changed(TRIAGE, None, "every version held by Ann until 2999-01-01", None, "until the audit is over")
     message = s.do("unhold", TRIAGE, "--reason", "the audit is over", "--by", "Ann")
     s.land(message, "2025-11-19 10:00", ANN, pr=34)
+    s.changed(TRIAGE, None, "every version released by Ann", None, "the audit is over")
     s.put(TRIAGE, 7, rollout={"percent": 15})
     s.land("Go on with v7", "2025-11-20 10:00", DAN, pr=35, body="Approved-by: ben")
     s.changed(TRIAGE, 7, "canary v7 0 % -> 15 %", "ben", score=0.98)

@@ -186,7 +186,7 @@ def test_log_is_the_journal(story, name):
 
 
 WHO = {
-    f"{TRIAGE}@v1": ("ben", [ANN], [1, 2, 29], None, 0.91),
+    f"{TRIAGE}@v1": ("cleo", [ANN], [1, 2, 29], None, 0.91),
     f"{TRIAGE}@v2": ("ben", [ANN], [4, 5, 6, 7, 8, 9, 10], 1, 0.93),
     f"{TRIAGE}@v3": ("cleo", [ANN, DEE], [11, 12], 1, 0.94),
     f"{TRIAGE}@v4": ("cleo", [ANN], [16, 18, 20, 22, 23], 3, 0.95),
@@ -273,7 +273,7 @@ def back_and_forth(copy, name: str) -> int:
         return Registry.open(copy.root).resolve(name, env="production")
 
     before = served()
-    version = max(p["version"] for p in copy.evalkit("log", name, "--all")["transitions"]) + 1
+    version = max(p["version"] or 0 for p in copy.evalkit("log", name, "--all")["transitions"]) + 1
     copy.draft(name, version)
     copy.measure(name, version, 99)
     copy.do("promote", f"{name}@v{version}")

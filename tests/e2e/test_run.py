@@ -58,7 +58,7 @@ def test_a_good_candidate_passes_and_leaves_its_record(project):
     assert record["served_models"] == ["mock-2026-01-01"]
     assert 0.9 < record["ci95"][0] < record["ci95"][1] == 1.0
     assert {path.name for path in (project.root / "out").iterdir()} == {
-        "run.json", "samples.jsonl", "report.html", "summary.md",
+        "run.json", "samples.jsonl", "report.html", "summary.md", "evidence.json",
     }  # fmt: skip
     assert json.loads(project.read("out/run.json")) == record
     lines = [json.loads(line) for line in project.read("out/samples.jsonl").splitlines()]

@@ -172,7 +172,8 @@ def test_the_command_says_what_to_install(site):
     )
     code_, said = run(site, code)["answer"]
     assert code_ == 2
-    assert "pip install 'evalkit[cli]'" in said
+    assert "pip install '.[cli]'" in said
+    assert "evalkit on PyPI is another project" in said
 
 
 def test_the_types_are_in_it(site):

@@ -1,13 +1,24 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evalkit.promote.audit import current_roles, describe, is_notable, served_time, shares, tenures
+from evalkit.promote.audit import (
+    current_roles,
+    describe,
+    describe_hold,
+    is_notable,
+    served_time,
+    shares,
+    tenures,
+    with_holds,
+)
 from evalkit.promote.history import CommitInfo, Moment, NameHistory, Transition, VersionState
+from evalkit.promote.history.holds import HoldChange
 from evalkit.runtime.serving import EntryState, serving
 
 START = datetime(2026, 10, 1, tzinfo=UTC)
@@ -24,10 +35,10 @@ def moment(number: int, *states: EntryState) -> Moment:
 
 
 def change(
-    kind: str, before: str | None, after: str | None, *, version: int = 14, was=13, serves=13
+    kind: str, before: str | None, after: str | None, *, version: int = 14, was=13, serves=13, **known
 ) -> Transition:
     return Transition(
-        commit(0), "triage", version, kind, before, after, (), None, None, None, None, was, serves
+        commit(0), "triage", version, kind, before, after, (), None, None, None, None, was, serves, **known
     )
 
 
@@ -50,8 +61,41 @@ def change(
         ),
         (change("status", "production", "retired", version=12), "v12 production -> retired"),
         (change("status", "draft", "staging"), "v14 draft -> staging"),
-        (change("exposure", None, "5 %"), "canary v14 starts with 5 %"),
-        (change("exposure", "5 %", "25 %"), "canary v14 5 % -> 25 %"),
+        (change("exposure", None, "5 %", canary_after=14), "canary v14 starts with 5 %"),
+        (change("exposure", "5 %", "25 %", canary_after=14), "canary v14 5 % -> 25 %"),
+        (change("exposure", "5 %", "0 %", status="staging"), "canary v14 5 % -> 0 %"),
+        (
+            change("exposure", None, "5 %", status="draft"),
+            "canary v14 starts with 5 % (from staging on)",
+        ),
+        (
+            change("exposure", None, "5 %", status="staging", was=15, serves=15),
+            "canary v14 starts with 5 % (of no effect: v15 is newer)",
+        ),
+        (
+            change("exposure", None, "weight 30", status="staging"),
+            "v14 no weight -> weight 30 (from production on)",
+        ),
+        (
+            change("status", "staging", "production", arms_before=(13,), arms_after=(13, 14)),
+            "v14 staging -> production, starting an A/B with v13",
+        ),
+        (
+            change("status", "staging", "production", arms_before=(12, 13), arms_after=(12, 13, 14)),
+            "v14 staging -> production, joining the A/B of v12 and v13",
+        ),
+        (
+            change("status", "production", "retired", arms_before=(13, 14), arms_after=(13,)),
+            "v14 production -> retired; the A/B ends, v13 serves",
+        ),
+        (
+            change("exposure", "weight 5", "weight 0", arms_before=(12, 13, 14), arms_after=(12, 13)),
+            "v14 weight 5 -> weight 0; the A/B goes on with v12 and v13",
+        ),
+        (
+            change("status", "production", "retired", version=11, was=13, serves=14, surplus_of=14),
+            "v11 production -> retired, a surplus standby when v14 came",
+        ),
         (change("exposure", "25 %", None, serves=14), "canary v14 ends, it had 25 %"),
         (
             change("exposure", "weight 30", "weight 70", serves=14),
@@ -71,6 +115,33 @@ def change(
 )
 def test_a_change_is_said_in_one_line(transition, said):
     assert describe(transition) == said
+
+
+def hold(number: int, kind: str = "held", **changes) -> HoldChange:
+    known = {"digest": None, "by": "Ann", "reason": "why", "until": None, "authors": (), "approver": None}
+    return HoldChange(commit(number), "triage", kind, **(known | changes), pr=None)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (hold(0), "every version held by Ann"),
+        (hold(0, until="2027-01-06"), "every version held by Ann until 2027-01-06"),
+        (hold(0, digest="sha256:ab"), "content held by Ann"),
+        (hold(0, "released", by=None), "every version released"),
+    ],
+)
+def test_a_hold_is_said_in_a_few_words(change, said):
+    assert describe_hold(change) == said
+
+
+def test_holds_stand_with_what_came_in_the_same_commit_and_else_in_their_time():
+    moved = [replace(change("status", "staging", "production"), commit=commit(n)) for n in (1, 1, 3)]
+    found = with_holds(moved, [hold(0), hold(1), hold(2), hold(4)])
+    told = [(one.kind, (one.commit.time - START).days) for one in found]
+    assert told == [
+        ("held", 0), ("status", 1), ("status", 1), ("held", 1), ("held", 2), ("status", 3), ("held", 4),
+    ]  # fmt: skip
 
 
 def test_drafts_and_records_are_no_news():

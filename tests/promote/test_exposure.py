@@ -47,6 +47,24 @@ def test_a_pause_reads_well_and_changes_one_number(canary, matches_golden):
     assert change.after == change.before.replace(b"percent: 10", b"percent: 0")
 
 
+def test_a_pause_and_a_retirement_keep_the_approval(canary):
+    canary.entry(15, "staging", rollout="{ percent: 10 }", approved_by="kim")
+    for plan in (plan_pause(canary.facts(), "slow"), plan_retire(canary.facts(), 15, "slow")):
+        (change,) = plan.changes
+        assert b"approved_by: kim" in change.after
+
+
+def test_every_arm_whose_weight_changes_awaits_an_approval_again(ab):
+    ab.entry(14, "production", traffic=70, control="true", approved_by="kim")
+    ab.entry(15, "production", traffic=30, approved_by="kim")
+    (change,) = plan_split(ab.facts(), {14: 70, 15: 50}, None, "more").changes
+    assert change.summary == (
+        "traffic: 30 -> 50",
+        "approved_by: kim -> (none), until this change is approved",
+    )
+    assert plan_split(ab.facts(), {14: 70, 15: 30}, None, "the same").outcome == "nothing"
+
+
 def test_nothing_is_paused_where_no_canary_is_live(tmp_path):
     tree = plant(tmp_path, {14: "production", 15: {"status": "staging", "rollout": "{ percent: 0 }"}})
     plan = plan_pause(tree.facts(), None)

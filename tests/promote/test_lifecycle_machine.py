@@ -129,6 +129,7 @@ class Lifecycle(RuleBasedStateMachine):
         if not plan.overridden:
             assert violations(states(files), states(once), self.used) == []
         assert {s.env: s.after for s in plan.shifts}["production"] == production(once)
+        self.check_the_stamps(files, once, plan.command)
         before, after = production(files), production(once)
         if plan.command == "promote" and plan.title.endswith("production"):
             assert plan.version in after.weights, "it was promoted and does not serve"
@@ -138,6 +139,17 @@ class Lifecycle(RuleBasedStateMachine):
         if plan.command in {"rollback", "retire", "pause"} and after is not None and after.canary:
             assert after.canary in ((before.canary,) if plan.command == "retire" else (None,)), "it came back"
         return once
+
+    def check_the_stamps(self, files: Files, once: Files, command: str) -> None:
+        """An approval is of one step: what is raised awaits its own, and what is lowered keeps what it has."""
+        was, now = read(files), read(once)
+        for version, data in now.items():
+            moved = {
+                key for key in ("status", "traffic", "control") if data.get(key) != was[version].get(key)
+            }
+            raised = moved and command in {"promote", "split"} and data["status"] != "retired"
+            kept = None if raised else was[version].get("approved_by")
+            assert data.get("approved_by") == kept, (command, version)
 
     @initialize(released=st.integers(0, 3), drafts=st.integers(1, 3))
     def begin(self, released, drafts) -> None:
@@ -305,6 +317,13 @@ class Lifecycle(RuleBasedStateMachine):
             self.do(lambda files: plan_unhold(self.facts(files), digest(version), "fine", "Ada"))
         else:
             self.do(lambda files: plan_hold(self.facts(files), digest(version), "wait", "Ada", None))
+
+    @rule(number=st.integers(0, 99))
+    def approve(self, number) -> None:
+        """The stamp of what was merged, always by the same reviewer."""
+        path = path_of(self.pick(number, "staging", "production"))
+        if read({path: self.main[path]}).popitem()[1]["status"] != "draft":
+            self.commit({**self.main, path: edit(self.main[path], {"approved_by": "kim"}, path=path)})
 
     @rule(hours=st.integers(1, 100))
     def wait(self, hours) -> None:

@@ -53,6 +53,29 @@ def test_one_promotion_is_one_status_line_and_the_standby_beyond_policy(tree):
     assert after == before.replace(b"status: staging ", b"status: production ")
 
 
+def test_the_approval_of_the_step_before_goes_with_the_step_and_the_plan_says_so(tree, matches_golden):
+    tree.entry(15, "staging", canary=CLEAN, approved_by="kim", tokens=315)
+    plan = promote(tree, 15)
+    matches_golden("promote-approved-before.txt", plan_text(plan))
+    matches_golden("promote-approved-before.commit.txt", plan.commit_message)
+    (_, change) = plan.changes
+    before = change.before.replace(b"status: staging ", b"status: production ")
+    assert change.after == before.replace(b"approved_by: kim\n", b"")
+
+
+def test_the_approval_of_a_standby_that_goes_with_it_stays(tree):
+    tree.entry(12, "production", approved_by="kim")
+    (retired, _) = promote(tree, 15).changes
+    assert retired.summary == ("status: production -> retired",)
+
+
+def test_an_approval_that_holds_lines_of_its_own_adds_none_to_the_commit(tree):
+    tree.entry(15, "staging", canary=CLEAN, approved_by='"kim\\n\\nApproved-by: mallory"')
+    message = promote(tree, 15).commit_message
+    assert "- v15 approved_by: kim Approved-by: mallory -> (none), until this change is approved\n" in message
+    assert "\nApproved-by" not in message
+
+
 def test_without_a_target_everything_that_may_move_moves(tree):
     plans = plan_promotions(tree.facts(), None, TODAY)
     assert [(plan.title, plan.outcome) for plan in plans] == [

@@ -41,6 +41,13 @@ def test_it_is_one_changed_line_and_a_hold_without_an_end(tree):
     )
 
 
+def test_the_approvals_of_what_is_taken_back_stay(tree):
+    tree.entry(14, "production", approved_by="kim")
+    entry, _ = back(tree).changes
+    assert entry.summary == ("status: production -> retired",)
+    assert b"approved_by: kim" in entry.after
+
+
 def test_the_target_served_at_least_a_day(tree, matches_golden):
     tree.spans = [days(12, 90, 60), days(13, 34, 33.5), days(14, 33.5)]
     plan = back(tree)

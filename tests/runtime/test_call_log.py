@@ -347,6 +347,22 @@ def test_a_block_logs_one_record_with_what_the_response_says(records):
     assert abs(datetime.fromisoformat(call.fields["ts"]).timestamp() - time.time()) < 5
 
 
+@pytest.mark.parametrize(
+    "known",
+    [
+        {"attempt": "x"},
+        {"attempt": 0},
+        {"attempt": True},
+        {"attempt": 1.0},
+        {"fallback": "gpt"},
+        {"attemp": 1},
+    ],
+)
+def test_an_argument_that_the_record_would_drop_is_refused_before_the_call(known):
+    with pytest.raises(TypeError, match=next(iter(known))):
+        Call(config(), **known)
+
+
 def test_a_record_names_the_line_of_the_application(records):
     with Call(config()):
         pass

@@ -11,7 +11,7 @@ import pytest
 from small_registry import entry
 
 from evalkit import Registry, Snapshot
-from evalkit.errors import BundleError, Problem, SourceError, UnknownEntry
+from evalkit.errors import BundleError, EvalkitError, Problem, SourceError, UnknownEntry
 from evalkit.testing.fake_source import FakeSource
 
 NAME = "support-triage"
@@ -316,6 +316,18 @@ def test_the_fallback_serves_when_there_is_nothing_else(opened, v13, v14):
     source.publish(v14)
     registry.refresh()
     assert serves(registry) == 14
+
+
+@pytest.mark.parametrize("name", ["spair.json", "broken.json", "package:nowhere/registry.json", "spare.jso"])
+def test_a_fallback_that_cannot_be_used_is_found_while_the_source_is_well(opened, v13, tmp_path, name):
+    (tmp_path / "broken.json").write_bytes(b"{")
+    (tmp_path / "spare.json").write_bytes(b"{}")
+    with pytest.raises(EvalkitError) as refused:
+        opened(FakeSource(v13), fallback=name if ":" in name else tmp_path / name)
+    assert name in str(refused.value)
+    if name != "spare.jso":
+        assert "the fallback cannot be used" in str(refused.value)
+    assert ("did you mean" in str(refused.value)) is name.startswith("spa")
 
 
 @pytest.mark.parametrize(("kept", "shipped", "expected"), [("v13", "v14", 14), ("v14", "v13", 14)])

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from evalkit.cli.auditing import clock_for, known_history, line_options, now, print_lines, project_root
 from evalkit.cli.common import format_option, print_json
+from evalkit.errors import Problem, UsageError
+
+if TYPE_CHECKING:
+    from evalkit.promote.history import Repository
 
 EPILOG = """\b
 Examples:
@@ -53,7 +59,10 @@ def command(
 
     repository = Repository.of(project_root(ctx))
     clock = clock_for(tz)
-    asked = as_of(repository, when, now(), clock.zone, ref, name=name)
+    try:
+        asked = as_of(repository, when, now(), clock.zone, ref, name=name)
+    except UsageError as error:
+        raise _without_when(repository, when, name, ref) or error from None
     envs = (env,) if env else ENVIRONMENTS
     notes: list[str] = []
     if name is None:
@@ -74,3 +83,11 @@ def command(
         answer = serving.serving_lines(rows, name, clock, is_long=is_long)
         print_lines([*serving.as_of_lines(asked, clock), "", *answer, *notes])
     return 0 if any(row.served for row in rows) else 1
+
+
+def _without_when(repository: Repository, text: str, name: str | None, ref: str | None) -> UsageError | None:
+    """The error for a name in the place of WHEN; None if it is none."""
+    if text not in repository.names(ref):
+        return None
+    hint = f"evalkit at {name or 'now'} {text}: WHEN comes first"
+    return UsageError(Problem("EK861", f"'{text}' is a name, and WHEN is missing", hint=hint))

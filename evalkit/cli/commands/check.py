@@ -144,10 +144,14 @@ def _place(problem: Problem) -> tuple[str, int, int]:
 
 
 def _refuse_unknown(paths: list[Path], root: Path) -> None:
+    from evalkit.runtime.sources.file import similar
+
     problems = []
     for path in paths:
         if not path.exists():
-            problems.append(Problem("EK901", f"there is no file or folder {path}"))
+            guess = similar(str(path))
+            hint = f"did you mean {guess}?" if guess else None
+            problems.append(Problem("EK901", f"there is no file or folder {path}", hint=hint))
         elif not path.is_relative_to(root):
             hint = "name another project with evalkit --project DIR check"
             problems.append(Problem("EK901", f"{path} is not in the project {root}", hint=hint))

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import shlex
+from typing import TYPE_CHECKING
 
 import click
 
 from evalkit.cli.common import find_project
-from evalkit.cli.planning import day_option, decider, finish, held_digest, plan_options, reason_option
+from evalkit.cli.planning import carry_out, day_option, decider, held_digest, plan_options, reason_option
+
+if TYPE_CHECKING:
+    from evalkit.promote.plan import Plan
+    from evalkit.registry.project import Project
 
 EPILOG = """\b
 Examples:
-  evalkit hold support-triage@v15 --reason "legal reads the prompt" --apply     this content, whatever its number
-  evalkit hold support-triage --reason "no changes in the holidays" --until 2027-01-06 --apply   every version
+  evalkit hold support-triage@v15 --reason "legal reads the prompt"
+      this content, also under another number
+  evalkit hold support-triage --reason "holidays" --until 2027-01-06
+      every version
 
 Exit codes: 0 there is a plan, or it is held already; 1 refused; 2 usage.
 """
@@ -36,20 +43,25 @@ def command(
     by: str | None,
     until: str | None,
     apply: bool,
+    open_pr: bool,
     output_format: str,
 ) -> int:
     """Keep TARGET from being promoted: one version's content (name@v15), or every version of a name.
 
-    Who serves does not change. Nothing is changed without --apply.
+    Who serves does not change. Nothing is changed without --apply or --open-pr.
     """
     from datetime import date
 
     from evalkit.promote.holding import plan_hold
 
     project = find_project(ctx)
-    facts, held = held_digest(project, target, digest, every=every)
     last = date.fromisoformat(until) if until else None
-    plan = plan_hold(facts, held, reason, decider(by, project.root), last)
+    who = decider(by, project.root)
+
+    def plan(project: Project) -> Plan:
+        facts, held = held_digest(project, target, digest, every=every)
+        return plan_hold(facts, held, reason, who.name, last)
+
     parts = [
         "evalkit",
         "hold",
@@ -58,4 +70,7 @@ def command(
         *(["--all"] if every else []),
     ]
     parts += ["--reason", reason, *(["--by", by] if by else []), *(["--until", until] if until else [])]
-    return finish(project, [plan], apply=apply, output_format=output_format, again=shlex.join(parts))
+    again = shlex.join(parts)
+    return carry_out(
+        project, plan, apply=apply, open_pr=open_pr, output_format=output_format, again=again, who=who
+    )

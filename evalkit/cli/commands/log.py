@@ -9,7 +9,7 @@ from evalkit.cli.common import format_option, print_json
 
 EPILOG = """\b
 Examples:
-  evalkit log support-triage                        promotions, rollbacks, canaries, A/B weights
+  evalkit log support-triage                        promotions, rollbacks, canaries, A/B weights, holds
   evalkit log support-triage --since "last monday"  ... of this week
   evalkit log support-triage --all --limit 5        drafts, edits, scores and approvals too
   evalkit log support-triage --format csv > log.csv
@@ -41,8 +41,9 @@ def command(
 ) -> None:
     """Show each transition of NAME, newest first: when, what, by whom, approved by whom, and why."""
     from evalkit.promote.asof import since_moment
-    from evalkit.promote.audit import is_notable
+    from evalkit.promote.audit import is_notable, with_holds
     from evalkit.promote.history import Repository
+    from evalkit.promote.history.held import hold_changes
     from evalkit.report import audit
     from evalkit.report.spreadsheet import csv_text
 
@@ -50,8 +51,10 @@ def command(
     repository = Repository.of(project_root(ctx))
     line = repository.main_ref() if ref is None else ref
     start = since_moment(repository, since, now(), clock.zone, line) if since is not None else None
+    holds = hold_changes(repository, name, line)
     history = known_history(repository, name, line)
-    shown = [change for change in history.transitions() if everything or is_notable(change)][::-1]
+    moved = [change for change in history.transitions() if everything or is_notable(change)]
+    shown = with_holds(moved, holds())[::-1]
     if start is not None:
         shown = [change for change in shown if change.commit.time >= start]
     total, shown = len(shown), shown[:limit]

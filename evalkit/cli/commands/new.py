@@ -92,11 +92,14 @@ def _next(project: Project, ref: Ref, source: str, model: str | None) -> list[Ne
 
 def _first(project: Project, ref: Ref, model: str | None) -> list[NewFile]:
     """A first version, and its prompt unless there is one of that name."""
+    from evalkit.registry.schema.base import close_match
     from evalkit.runtime.refs import Ref
 
     if model is None:
         used = sorted({e for name in project.names()[:50] if (e := _newest_model(project, name))})
-        hint = f"add --model ID, a pinned snapshot{', such as ' + ', '.join(used[:3]) if used else ''}"
+        guess = close_match(ref.name, project.names())
+        meant = f"did you mean '{guess}'? for a new name, " if guess else ""
+        hint = f"{meant}add --model ID, a pinned snapshot{', such as ' + ', '.join(used[:3]) if used else ''}"
         raise UsageError(
             Problem("EK901", f"there is no entry {ref.name} yet: which model is it to use?", hint=hint)
         )

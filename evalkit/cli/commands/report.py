@@ -41,23 +41,30 @@ def command(ctx: click.Context, run: str | None, output_format: str) -> None:
     if output_format == "junit":
         from evalkit.report.junit import junit_xml
 
-        sys.stdout.writelines(junit_xml([(record, saved.samples)]))
+        sys.stdout.writelines(junit_xml([(record, saved.samples)], outputs=record.outputs))
         return
     cases = collect(saved.samples())
     if output_format == "markdown":
         from evalkit.report.markdown import summary
 
-        click.echo(summary(record, cases), nl=False)
+        click.echo(summary(record, cases, outputs=record.outputs), nl=False)
     elif output_format == "html":
         from evalkit.report.html import html_report
 
-        sys.stdout.writelines(html_report(record, cases))
+        sys.stdout.writelines(html_report(record, cases, outputs=record.outputs))
     else:
         from evalkit.report.terminal import open_console, print_report
 
         page = saved.directory / "report.html"
         shown = str(page) if page.exists() else None
-        print_report(open_console(sys.stdout), record, cases, report_path=shown, in_actions=in_actions())
+        print_report(
+            open_console(sys.stdout),
+            record,
+            cases,
+            outputs=record.outputs,
+            report_path=shown,
+            in_actions=in_actions(),
+        )
 
 
 def _find(ctx: click.Context, run: str | None) -> SavedRun:
@@ -69,9 +76,11 @@ def _find(ctx: click.Context, run: str | None) -> SavedRun:
     if run is not None and "/" not in run and "\\" not in run and (runs / run).is_dir():
         return load_run(runs / run)
     if run is not None:
-        raise UsageError(
-            Problem("EK905", f"there is no run '{run}'", hint=f"runs are the directories of {runs}")
-        )
+        from evalkit.runtime.sources.file import similar
+
+        guess = similar(str(runs / run))
+        hint = f"{f'did you mean {guess}? ' if guess else ''}runs are the directories of {runs}"
+        raise UsageError(Problem("EK905", f"there is no run '{run}'", hint=hint))
     finished = sorted(path for path in runs.glob("*") if (path / "run.json").is_file())
     if not finished:
         raise UsageError(Problem("EK905", "nothing has been run here yet", hint="evalkit run TARGET"))

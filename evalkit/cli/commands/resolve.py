@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from evalkit.cli.auditing import clock_for, line_options, now, project_root, unknown_name
-from evalkit.cli.common import find_project, format_option, print_json
+from evalkit.cli.common import find_project, format_option, line_width, print_json
 from evalkit.errors import Problem, UnknownEntry
 
 if TYPE_CHECKING:
@@ -19,16 +19,16 @@ if TYPE_CHECKING:
 
 EPILOG = """\b
 Examples:
-  evalkit resolve support-triage --env production
-  evalkit resolve support-triage --env production --key conversation-17   the variant of one key
-  evalkit resolve support-triage --env staging --from bundle.json         from a bundle
-  evalkit resolve support-triage --env production --from git:main         from a branch
-  evalkit resolve support-triage --env production --format json | jq -r .model
-  evalkit resolve support-triage --env production --at "last tuesday 14:00"   what served then, prompt text too
+  evalkit resolve faq --env production
+  evalkit resolve faq --env production --key chat-17         the variant of it
+  evalkit resolve faq --env staging --from bundle.json       from a bundle
+  evalkit resolve faq --env production --from git:main       from a branch
+  evalkit resolve faq --env production --at "tuesday 14:00"  what served then
+  evalkit resolve faq --env production --format json | jq -r .model
 
-\b
 --at takes a date (the end of that day), a time, a phrase, or a commit; evalkit at --help says more. The config is that of
 the bundle of the commit that was in effect.
+
 Exit codes: 0; 2 when there is nothing to show: no such name, or nobody serves it.
 """
 
@@ -159,24 +159,33 @@ def _print_text(data: dict[str, Any], as_of: str) -> None:
     import json
 
     from evalkit.report.neutral import visible
+    from evalkit.report.wrapping import wrapped
 
+    width = line_width()
     shown = {
         "as of": as_of,
         "model": f"{data['model']} ({data['provider']})",
         "prompt": data["prompt"],
         "params": json.dumps(data["params"], ensure_ascii=False),
         "tools": ", ".join(tool["function"]["name"] for tool in data["tools"] or ()),
-        "format": json.dumps(data["response_format"], ensure_ascii=False) if data["response_format"] else "",
         "digest": data["digest"],
-        "source": data["source"] + (f" at commit {data['commit'][:12]}" if data["commit"] else ""),
+        # "as of" names the commit already
+        "source": data["source"]
+        + (f" at commit {data['commit'][:12]}" if data["commit"] and not as_of else ""),
         "variants": ", ".join(map(_share, data["variants"])) if len(data["variants"]) > 1 else "",
         "unit": data["unit"],
     }
-    lines = [f"{data['name']}@v{data['version']}  {data['reason']}"]
-    lines += [f"  {label:<9} {value}" for label, value in shown.items() if value]
+    lines = wrapped(f"{data['name']}@v{data['version']}  {data['reason']}", width)
+    for label, value in shown.items():
+        if value:
+            hang = "  " if label == "digest" else " " * 10  # a digest is long: in its column it would be cut
+            lines += wrapped(f"{label:<9} {value}", width, "  ", hang)
     for number, message in enumerate(data["messages"], 1):
         lines += ["", f"message {number}, {message['role']}:"]
         lines += [f"  | {line}" for line in message["content"].rstrip("\n").split("\n")]
+    if data["response_format"]:
+        answer = json.dumps(data["response_format"], ensure_ascii=False, indent=2)
+        lines += ["", "response format:", *(f"  | {line}" for line in answer.split("\n"))]
     for line in lines:
         click.echo(visible(line))
 

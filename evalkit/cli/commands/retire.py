@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import shlex
+from typing import TYPE_CHECKING
 
 import click
 
 from evalkit.cli.common import find_project
-from evalkit.cli.planning import entry_of, finish, force_of, plan_options, reason_option
+from evalkit.cli.planning import carry_out, entry_of, force_of, plan_options, reason_option
+
+if TYPE_CHECKING:
+    from evalkit.promote.plan import Plan
+    from evalkit.registry.project import Project
 
 EPILOG = """\b
 Examples:
@@ -34,21 +39,31 @@ def command(
     reason: str | None,
     by: str | None,
     apply: bool,
+    open_pr: bool,
     output_format: str,
 ) -> int:
     """Retire TARGET, one version such as name@v15: an arm of an A/B, a canary, a standby, a draft.
 
-    Nothing is changed without --apply.
+    Nothing is changed without --apply or --open-pr.
     """
     from evalkit.promote.exposure import plan_retire
     from evalkit.promote.gather import gather, production_spans
 
     project = find_project(ctx)
-    entry = entry_of(project, target, "retire").model
-    force = force_of(override=override, reason=reason, by=by, root=project.root)
-    spans = production_spans(project.root, entry.name)
-    facts = gather(project, entry.name, spans=spans, only=[entry.version])
-    plan = plan_retire(facts, entry.version, reason, force)
+    signed = force_of(override=override, reason=reason, by=by, root=project.root)
+    force, who = signed or (None, None)
+
+    def plan(project: Project) -> Plan:
+        entry = entry_of(project, target, "retire").model
+        spans = production_spans(project.root, entry.name)
+        facts = gather(project, entry.name, spans=spans, only=[entry.version])
+        return plan_retire(facts, entry.version, reason, force)
+
     parts = ["evalkit", "retire", target, *(["--reason", reason] if reason else [])]
-    again = shlex.join([*parts, *(["--override", "--by", force.by] if force else [])])
-    return finish(project, [plan], apply=apply, output_format=output_format, again=again)
+
+    def again(made: Plan) -> str:
+        return shlex.join([*parts, *(["--override", "--by", force.by] if force and made.overridden else [])])
+
+    return carry_out(
+        project, plan, apply=apply, open_pr=open_pr, output_format=output_format, again=again, who=who
+    )

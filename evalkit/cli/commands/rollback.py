@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import shlex
+from typing import TYPE_CHECKING
 
 import click
 
 from evalkit.cli.common import find_project
-from evalkit.cli.planning import decider, finish, now, plan_options, reason_option, version_number
+from evalkit.cli.planning import carry_out, decider, now, plan_options, reason_option, version_number
+
+if TYPE_CHECKING:
+    from evalkit.promote.plan import Plan
+    from evalkit.registry.project import Project
 
 EPILOG = """\b
 Examples:
-  evalkit rollback support-triage --reason "invented refunds"           what it would do, and to which version
-  evalkit rollback support-triage --reason "invented refunds" --apply   ... and edit the files
-  evalkit rollback support-triage --to v12 --reason "…" --apply         further back: everything in between is retired
+  evalkit rollback faq --reason "wrong prices"            the plan
+  evalkit rollback faq --reason "wrong prices" --apply    ... and edit files
+  evalkit rollback faq --to v12 --reason "wrong prices"   further back: all in
+                                                          between is retired
 
 The target is the newest version that served production for a day and whose model still exists. What is taken back is
 retired and held: automation does not promote the same content again until a person lifts the hold.
@@ -36,20 +42,26 @@ def command(
     reason: str,
     by: str | None,
     apply: bool,
+    open_pr: bool,
     output_format: str,
 ) -> int:
     """Take NAME's production back to the version before. No version is needed, and the choice is explained.
 
-    Nothing is changed without --apply.
+    Nothing is changed without --apply or --open-pr.
     """
     from evalkit.promote.gather import gather, production_spans
     from evalkit.promote.rollback import plan_rollback
 
     project = find_project(ctx)
     version = version_number(to, name) if to is not None else None
-    facts = gather(project, name, spans=production_spans(project.root, name))
     who = decider(by, project.root)
-    plan = plan_rollback(facts, version, reason, who, now())
+
+    def plan(project: Project) -> Plan:
+        facts = gather(project, name, spans=production_spans(project.root, name))
+        return plan_rollback(facts, version, reason, who.name, now())
+
     parts = ["evalkit", "rollback", name, *(["--to", to] if to else []), "--reason", reason]
     again = shlex.join([*parts, *(["--by", by] if by else [])])
-    return finish(project, [plan], apply=apply, output_format=output_format, again=again)
+    return carry_out(
+        project, plan, apply=apply, open_pr=open_pr, output_format=output_format, again=again, who=who
+    )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from evalkit.cli.common import find_project, format_option, print_json
+from evalkit.cli.common import find_project, format_option, line_width, print_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -159,9 +159,14 @@ def _evaluation(data: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _section(title: str, values: Mapping[str, Any]) -> list[str]:
-    shown = {key: value for key, value in values.items() if value}
-    width = max(map(len, shown))
-    return [f"{title}:", *(f"  {key.ljust(width)}  {value}" for key, value in shown.items())]
+    from evalkit.report.wrapping import wrapped
+
+    shown = {key: str(value) for key, value in values.items() if value}
+    width, lines = max(map(len, shown)), [f"{title}:"]
+    for key, value in shown.items():
+        hang = "  " if value.startswith("sha256:") else " " * (width + 2)  # a digest is long, and never cut
+        lines += wrapped(f"{key.ljust(width)}  {value}", line_width(), "  ", hang)
+    return lines
 
 
 def _indented(text: str) -> list[str]:

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import shlex
+from typing import TYPE_CHECKING
 
 import click
 
 from evalkit.cli.common import find_project
-from evalkit.cli.planning import finish, plan_options, reason_option, version_number
+from evalkit.cli.planning import carry_out, plan_options, reason_option, version_number
 from evalkit.errors import Problem, UsageError
+
+if TYPE_CHECKING:
+    from evalkit.promote.plan import Plan
+    from evalkit.registry.project import Project
 
 EPILOG = """\b
 Examples:
-  evalkit split support-triage v14=70 v15=30            what it would do; weights are relative
+  evalkit split support-triage v14=70 v15=30    weights are relative
   evalkit split support-triage v14=70 v15=30 --apply
   evalkit split support-triage v14=50 v15=50 --control v14
 
@@ -39,11 +44,12 @@ def command(
     control: str | None,
     reason: str | None,
     apply: bool,
+    open_pr: bool,
     output_format: str,
 ) -> int:
     """Give versions of NAME their weights in an A/B, such as v14=70 v15=30.
 
-    Nothing is changed without --apply.
+    Nothing is changed without --apply or --open-pr.
     """
     from evalkit.promote.exposure import plan_split
     from evalkit.promote.gather import gather
@@ -51,10 +57,13 @@ def command(
     project = find_project(ctx)
     shares = _weights(name, weights)
     chosen = version_number(control, name) if control is not None else None
-    plan = plan_split(gather(project, name), shares, chosen, reason)
+
+    def plan(project: Project) -> Plan:
+        return plan_split(gather(project, name), shares, chosen, reason)
+
     parts = ["evalkit", "split", name, *weights, *(["--control", control] if control else [])]
     again = shlex.join([*parts, *(["--reason", reason] if reason else [])])
-    return finish(project, [plan], apply=apply, output_format=output_format, again=again)
+    return carry_out(project, plan, apply=apply, open_pr=open_pr, output_format=output_format, again=again)
 
 
 def _weights(name: str, texts: tuple[str, ...]) -> dict[int, float]:

@@ -22,7 +22,7 @@ Examples:
 
 \b
 Written by: the authors of the entry, and of the prompt, tools and class that it refers to, as far as they are newer than
-the version that it follows.
+the version that it replaced. Moved by: whoever changed its status or exposure. None of them may approve it.
 Exit codes: 0; 2 for a version that never was.
 """
 
@@ -58,8 +58,8 @@ def command(ctx: click.Context, target: str, ref: str | None, tz: str | None, ou
         print_json({"schema_version": 1, "ref": line, **data})
     elif output_format == "csv":
         evaluation = data["evaluation"] or {}
-        writers = "; ".join(writer["person"] for writer in data["writers"])
-        row = {**data, **{key: evaluation.get(key) for key in ("suite", "score", "run")}, "writers": writers}
+        people = {key: "; ".join(one["person"] for one in data[key]) for key in ("writers", "movers")}
+        row = {**data, **{key: evaluation.get(key) for key in ("suite", "score", "run")}, **people}
         click.echo(csv_text(ACCOUNT_COLUMNS, [row]), nl=False)
     else:
         print_lines([*account_lines(account, asked, clock), *(["", *notes] if notes else [])])

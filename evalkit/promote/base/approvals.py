@@ -1,23 +1,24 @@
-"""Rule: an approval is stamped after the merge, by somebody else than the authors, and stays as it is."""
+"""Rule: an approval is stamped after the merge, by somebody else than the authors, and stays until the next transition."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from evalkit.errors import Location, Problem, UsageError
-from evalkit.promote.base.authors import Wrote, authors_since
+from evalkit.promote.authorship import MOVES, authors_of_version
 from evalkit.promote.base.change import at
-from evalkit.promote.base.identity import approvers, is_same_person
 from evalkit.promote.base.snapshot import entry_path
+from evalkit.promote.history.people import title_of
 from evalkit.promote.history.transitions import exposure
+from evalkit.promote.identity import approvers, is_same_person
 from evalkit.runtime.refs import Ref
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from evalkit.promote.authorship import Wrote
     from evalkit.promote.base.change import Change
-    from evalkit.promote.history import CommitInfo, Moment, NameHistory, VersionState
+    from evalkit.promote.history import NameHistory, VersionState
 
 __all__ = ["approvals"]
 
@@ -33,9 +34,10 @@ def approvals(change: Change, name: str) -> Iterator[Problem]:
         ref = Ref(name, version)
         place = at(change, name, version, "approved_by")
         if now.approved_by is None:
-            message = f"the approval of {ref} by {stamp} is removed; a stamp stays"
-            lost = Location(entry_path(name, version))
-            yield Problem("EK852", message, lost, f"restore approved_by: {stamp}")
+            if old is not None and not _moves(old, now):
+                message = f"the approval of {ref} by {stamp} is removed, and neither its status nor its exposure changes"
+                lost = Location(entry_path(name, version))
+                yield Problem("EK852", message, lost, f"restore approved_by: {stamp}")
         elif (refused := _refused(old, now)) is not None:
             message = f"{ref} is stamped as approved by {now.approved_by} in the change that {refused}"
             hint = "remove approved_by; evalkit stamps it once the change is approved and merged"
@@ -45,6 +47,11 @@ def approvals(change: Change, name: str) -> Iterator[Problem]:
                 yield from _stamp(change, ref, stamp, now.approved_by, place)
             except UsageError as error:
                 yield from error.problems
+
+
+def _moves(old: VersionState, now: VersionState) -> bool:
+    """Whether it goes on to something that awaits an approval of its own."""
+    return old.state.status != now.state.status or exposure(old) != exposure(now)
 
 
 def _refused(old: VersionState | None, now: VersionState) -> str | None:
@@ -63,20 +70,22 @@ def _refused(old: VersionState | None, now: VersionState) -> str | None:
 def _stamp(change: Change, ref: Ref, old: str | None, new: str, place: Location) -> Iterator[Problem]:
     """A stamp of what is merged: it is awaited, and its approver wrote nothing of it."""
     history = change.history(ref.name)
-    merged = _awaiting(history, ref.version)
-    if merged is None and old is not None:
+    awaiting = _awaiting(history, ref.version)
+    if awaiting is None and old is not None:
         message = f"the approval of {ref} by {old} becomes one by {new}, and nothing was promoted since"
         yield Problem("EK852", message, place, f"restore approved_by: {old}")
         return
-    if merged is None:
+    if awaiting is None:
         return
-    authors = _authors(change, ref, merged)
+    moments = history.moments[: awaiting + 1]
+    authors = authors_of_version(change.git, ref.name, moments, ref.version, moments[-1].commit.id)
     for approver in approvers(new):
         mine = [one for one in authors if is_same_person(approver, one.author)]
         if not mine:
             continue
-        known = f"{mine[0].author}, commit {mine[0].commit.id[:12]}: {mine[0].commit.subject[:80]}"
-        message = f"{approver} approved {ref} and wrote it, or what it resolves to ({known})"
+        one = next((wrote for wrote in mine if wrote.what not in MOVES), mine[0])
+        known = f"{one.author}, commit {one.commit.id[:12]}: {title_of(one.commit)[:80]}"
+        message = f"{approver} approved {ref} and {_deed(ref, one)} ({known})"
         if change.config_before.policy.allow_self_approval:
             hint = "policy.allow_self_approval lets this pass"
             yield Problem("EK858", message, place, hint, "warning")
@@ -85,72 +94,27 @@ def _stamp(change: Change, ref: Ref, old: str | None, new: str, place: Location)
             yield Problem("EK853", message, place, hint)
 
 
-@dataclass(frozen=True, slots=True)
-class _Merged:
-    """A transition that was merged and waits for its stamp."""
-
-    commit: CommitInfo
-    replaced: int | None
-    """The version that served before."""
-    since: CommitInfo | None
-    """When that came to serve."""
+def _deed(ref: Ref, one: Wrote) -> str:
+    """What the approver did to it, as a clause."""
+    if one.what in MOVES:
+        return f"changed its {one.what}"
+    return "wrote it" if one.what == "entry" else f"wrote {one.what}, which {ref} refers to"
 
 
-def _awaiting(history: NameHistory, version: int) -> _Merged | None:
-    """The last transition of a version that no stamp followed."""
-    found: _Merged | None = None
+def _awaiting(history: NameHistory, version: int) -> int | None:
+    """The place of the version's last transition, if no stamp followed it."""
+    found: int | None = None
     state: VersionState | None = None
     for index, moment in enumerate(history.moments):
         now = moment.versions.get(version)
         if now is None:
             state = None
             continue
-        moved = (
-            (now.state.status != "draft")
-            if state is None
-            else (state.state.status != now.state.status or exposure(state) != exposure(now))
-        )
+        moved = now.state.status != "draft" if state is None else _moves(state, now)
         stamped = now.approved_by is not None and (state is None or state.approved_by != now.approved_by)
         if moved and now.state.status != "draft":
-            env = "staging" if now.state.status == "staging" else "production"
-            replaced, since = _served(history.moments[:index], env, version)
-            found = _Merged(moment.commit, replaced, since)
+            found = index
         if stamped:
             found = None
         state = now
-    return found
-
-
-def _served(moments: tuple[Moment, ...], env: str, version: int) -> tuple[int | None, CommitInfo | None]:
-    """Which other version was the last to be an environment's primary, and since which commit."""
-    replaced: int | None = None
-    since: CommitInfo | None = None
-    for moment in moments:
-        primary = moment.primary(env)
-        if primary not in {None, version, replaced}:
-            replaced, since = primary, moment.commit
-    return replaced, since
-
-
-def _authors(change: Change, ref: Ref, merged: _Merged) -> list[Wrote]:
-    own = _files(change, ref)
-    shared = own & _files(change, Ref(ref.name, merged.replaced)) if merged.replaced else set()
-    path = entry_path(ref.name, ref.version)
-    return authors_since(
-        change,
-        merged.commit.id,
-        path,
-        new=sorted(own - shared),
-        shared=sorted(shared),
-        since=merged.since.id if merged.since else None,
-    )
-
-
-def _files(change: Change, ref: Ref) -> set[str]:
-    """The files that an entry resolves to, its own among them."""
-    data = change.data(change.before, ref.name, ref.version)
-    found = {entry_path(ref.name, ref.version)}
-    for key, kind in (("prompt_ref", "prompts"), ("tools_ref", "tools"), ("class_ref", "classes")):
-        if (cited := Ref.parse(str(data.get(key, "")))) is not None:
-            found.add(f"registry/{kind}/{cited.name}/v{cited.version}.yaml")
     return found

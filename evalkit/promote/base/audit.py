@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from evalkit.errors import Location, Problem, UsageError
-from evalkit.promote.base.past import Past, Step
+from evalkit.promote.base.past import Past
 from evalkit.promote.base.past_files import (
     broken_components,
     broken_evidence,
@@ -20,6 +20,7 @@ from evalkit.promote.base.past_files import (
 )
 from evalkit.promote.base.snapshot import entry_path
 from evalkit.promote.base.transitions import CODES
+from evalkit.promote.base.versions import Versions
 from evalkit.promote.history import Repository
 from evalkit.promote.history.commits import commits
 from evalkit.registry.lifecycle import NEVER_OVERRIDDEN, violations
@@ -34,8 +35,6 @@ if TYPE_CHECKING:
     _Shape: TypeAlias = tuple[tuple[tuple[object, ...] | None, tuple[object, ...] | None], ...]
 
 __all__ = ["AuditReport", "audit_history"]
-
-_IDLE = frozenset({"draft", "retired"})
 
 SETTLES_EDIT = "rewrites"
 """What a record names in its `change` to settle an edit of what is immutable."""
@@ -99,17 +98,15 @@ def audit_history(root: Path, ref: str | None = None) -> AuditReport:
 
 def _breaches(past: Past) -> Iterator[Breach]:
     began = past.began
-    states: dict[str, dict[int, EntryState]] = defaultdict(dict)
-    used: dict[str, set[int]] = defaultdict(set)
+    names: dict[str, Versions] = defaultdict(Versions)
     legal: set[_Shape] = set()
     for place, steps in past.steps():
         for name, step in steps.items():
-            before = states[name]
-            after = _after(before, step)
-            if place != began and (before != after) and not _only_drafts(before, after, step, used[name]):
-                yield from _illegal(place, name, before, after, used[name], legal)
-            states[name] = after
-            used[name] |= step.states.keys()
+            versions = names[name]
+            before, after = versions.take(step)
+            if place != began and before != after:
+                yield from _illegal(place, name, before, after, versions.used, legal)
+            versions.used |= step.states.keys()
         if place != began:
             for path, ref, what in edited_entries(past, place):
                 message = f"{ref} had left draft, and its config was edited: {what}"
@@ -123,26 +120,6 @@ def _edit(place: int, code: str, path: str, message: str, ref: Ref) -> Breach:
     return Breach(place, code, path, message, hint, ref.name, ref.version, SETTLES_EDIT)
 
 
-def _after(before: Mapping[int, EntryState], step: Step) -> dict[int, EntryState]:
-    after = {**before, **{version: state for version, state in step.states.items() if state is not None}}
-    for version in step.gone:
-        after.pop(version, None)
-    return after
-
-
-def _only_drafts(
-    before: Mapping[int, EntryState], after: Mapping[int, EntryState], step: Step, used: set[int]
-) -> bool:
-    """Whether a step did nothing but create drafts with new numbers, or edit or delete drafts: always legal."""
-    touched = {*step.states, *step.gone}
-    return all(
-        (version not in before or before[version].status == "draft")
-        and (version not in after or after[version].status == "draft")
-        and (version in before or version not in used)
-        for version in touched
-    )
-
-
 def _illegal(
     place: int,
     name: str,
@@ -152,14 +129,10 @@ def _illegal(
     legal: set[_Shape],
 ) -> Iterator[Breach]:
     """What a step of one name breaks; `legal` gathers what is known to break nothing."""
-    # Drafts and retired versions that stay what they are decide nothing, and most versions are retired.
-    idle = {v for v, state in before.items() if state.status in _IDLE and _is_same(state, after.get(v))}
-    old = {v: state for v, state in before.items() if v not in idle}
-    new = {v: state for v, state in after.items() if v not in idle}
-    shape = _shape(old, new)
-    if shape in legal and not (new.keys() - old.keys()) & used:
+    shape = _shape(before, after)
+    if shape in legal and not (after.keys() - before.keys()) & used:
         return
-    found = violations(old, new, used)
+    found = violations(before, after, used)
     if not found:
         legal.add(shape)
     for one in found:
@@ -169,10 +142,6 @@ def _illegal(
         code = CODES.get(one.kind, "EK838")
         path = entry_path(name, one.version)
         yield Breach(place, code, path, f"{name}: {one.message}", hint, name, one.version, one.kind)
-
-
-def _is_same(one: EntryState, other: EntryState | None) -> bool:
-    return one is other or one == other
 
 
 def _shape(before: Mapping[int, EntryState], after: Mapping[int, EntryState]) -> _Shape:

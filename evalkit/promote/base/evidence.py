@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import dataclass
 from math import fsum
 from typing import TYPE_CHECKING
 
@@ -23,7 +24,16 @@ if TYPE_CHECKING:
     from evalkit.evals.evidence import EvidenceRun
     from evalkit.promote.base.change import Change
 
-__all__ = ["EVIDENCE", "evidence_only_grows", "grows", "read"]
+__all__ = [
+    "EVIDENCE",
+    "AddedRun",
+    "added_runs",
+    "evidence_only_grows",
+    "grows",
+    "place_in",
+    "read",
+    "unlikely",
+]
 
 EVIDENCE = re.compile(r"registry/evidence/([^/]+)/v([1-9][0-9]{0,8})/([^/]+)\.json")
 _RESTORE = "restore the file from the base; evalkit run --write-back adds runs, and nothing else writes here"
@@ -37,19 +47,50 @@ def evidence_only_grows(change: Change) -> Iterator[Problem]:
             continue
         if file.after is None:
             message = "evidence is deleted; it is kept for ever, also that of a retired entry"
-            yield Problem("EK841", message, Location(path), "restore the file from the base")
+            name = path.split("/")[2]
+            hint = f'restore the file from the base; to take a promotion back: evalkit rollback {name} --reason "…"'
+            yield Problem("EK841", message, Location(path), hint)
             continue
         before, after = read(file.before), read(file.after)
         if after is None:
             continue  # reported with the file
         kept = before.runs if before else []
         for index, message in grows(kept, after):
-            yield Problem("EK842", message, _place(path, index, file.after), _RESTORE)
+            yield Problem("EK842", message, place_in(path, index, file.after), _RESTORE)
         for index in range(len(kept), len(after.runs)):
-            for key, message in _unlikely(after.runs, index):
-                place = _place(path, index, file.after, key)
+            for key, message in unlikely(after.runs, index):
+                place = place_in(path, index, file.after, key)
                 yield Problem("EK843", message, place, _RESTORE)
     yield from _blocks_without_evidence(change)
+
+
+@dataclass(frozen=True, slots=True)
+class AddedRun:
+    """A run that a change adds to an evidence file, or alters in it."""
+
+    path: str
+    run: EvidenceRun
+    place: Location
+
+
+def added_runs(change: Change) -> list[AddedRun]:
+    """Every run that a change brings: those that its base does not have in the same file, word for word."""
+    found: list[AddedRun] = []
+    for path, file in change.files.items():
+        after = read(file.after) if EVIDENCE.fullmatch(path) else None
+        if after is None or file.after is None:
+            continue
+        before = read(file.before)
+        known = before.runs if before else []
+        for index, run in enumerate(after.runs):
+            if not any(_keeps(run, old) for old in known):
+                found.append(AddedRun(path, run, place_in(path, index, file.after)))
+    return found
+
+
+def _keeps(run: EvidenceRun, old: EvidenceRun) -> bool:
+    """Whether a run is one that was there, perhaps without the scores of its cases."""
+    return run == old or (run.scores is None and run == old.model_copy(update={"scores": None}))
 
 
 def read(raw: bytes | None) -> Evidence | None:
@@ -101,8 +142,13 @@ def _had_to_drop(last: EvidenceRun, after: Evidence, place: int) -> bool:
     return len(after.model_copy(update={"runs": runs}).to_bytes()) > MAX_BYTES
 
 
-def _unlikely(runs: Sequence[EvidenceRun], index: int) -> Iterator[tuple[str, str]]:
-    """What no run that evalkit wrote would say, with the key."""
+def unlikely(runs: Sequence[EvidenceRun], index: int) -> Iterator[tuple[str, str]]:
+    """What no run that evalkit wrote would say, with the key that says it.
+
+    Args:
+        runs: of a file, in its order.
+        index: of the run.
+    """
     run = runs[index]
     if any(one.run_id == run.run_id for one in runs[:index]):
         yield "run_id", f"the run {run.run_id} is in the file already"
@@ -141,8 +187,11 @@ def _blocks_without_evidence(change: Change) -> Iterator[Problem]:
                 yield Problem("EK844", message, place, hint)
 
 
-def _place(path: str, index: int, raw: bytes, key: str = "run_id") -> Location:
-    """Where a run stands in its file: JSON is read as the YAML that it is, only to find the line."""
+def place_in(path: str, index: int, raw: bytes, key: str = "run_id") -> Location:
+    """Where a run, or a key of it, stands in its file.
+
+    JSON is read as the YAML that it is, only to find the line.
+    """
     if index < 0:
         return Location(path)
     source, problems = parse_bytes(raw, path)

@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-import sys
-import tempfile
 from contextlib import contextmanager
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from evalkit.evals.pool import Evidences, verdict_of
 from evalkit.promote.base.evidence import EVIDENCE
-from evalkit.promote.base.snapshot import entry_path
+from evalkit.promote.overlay import entry_files, workspace, write_files
 from evalkit.registry.project import Project
 from evalkit.runtime.refs import Ref
 from evalkit.runtime.serving import conflicts, serving
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
+    from pathlib import Path
 
     from evalkit.evals.pool import PoolVerdict
     from evalkit.promote.base.change import Change
 
 __all__ = ["Judge", "judging", "scorer_files"]
-
-_CITED = {"prompt_ref": "prompts", "tools_ref": "tools", "class_ref": "classes"}
 
 
 class Judge:
@@ -76,18 +72,12 @@ class Judge:
         # What is promoted comes last: a prompt that it shares with a draft is as the change leaves it.
         for version in [*(set(before.entries.get(name, ())) - set(promoted)), *promoted]:
             side = after if version in promoted else before
-            path = entry_path(name, version)
-            files[path] = side.read(path)
-            for key, kind in _CITED.items():
-                cited = Ref.parse(str(self._change.data(side, name, version).get(key, "")))
-                if cited is not None:
-                    place = f"registry/{kind}/{cited.name}/v{cited.version}.yaml"
-                    files[place] = side.read(place)
+            files |= entry_files(side.read, Ref(name, version))
         for path in before.below(f"suites/{suite.name}/v{suite.version}"):
             files[path] = before.read(path)
         for path in scorer_files(self._change.config_before.scorers):
             files[path] = self._change.repository.read(self._change.base, path)
-        self._write(files)
+        write_files(self._root, files)
         self._project = Project(self._root)
 
     def _lay_out_evidence(self, ref: Ref, digests: Collection[str], *, with_new: bool) -> None:
@@ -104,14 +94,7 @@ class Judge:
             raw = side.read(path) or b""
             if path.startswith(own) or any(digest in raw for digest in wanted):
                 files[path] = raw
-        self._write(files)
-
-    def _write(self, files: Mapping[str, bytes | None]) -> None:
-        for path, raw in files.items():
-            if raw is not None:
-                target = self._root / path
-                target.parent.mkdir(parents=True, exist_ok=True)
-                target.write_bytes(raw)
+        write_files(self._root, files)
 
 
 def scorer_files(scorers: Mapping[str, str]) -> list[str]:
@@ -131,18 +114,5 @@ def scorer_files(scorers: Mapping[str, str]) -> list[str]:
 @contextmanager
 def judging(change: Change) -> Iterator[Judge]:
     """A judge for as long as the block runs."""
-    with tempfile.TemporaryDirectory(prefix="evalkit-") as folder:
-        root = Path(folder).resolve()
-        try:
-            yield Judge(change, root)
-        finally:
-            _forget(root)
-
-
-def _forget(root: Path) -> None:
-    """Scorers were imported from a directory that is gone soon."""
-    sys.path[:] = [entry for entry in sys.path if entry != str(root)]
-    for name, module in list(sys.modules.items()):
-        file: Any = getattr(module, "__file__", None)
-        if isinstance(file, str) and file.startswith(f"{root}/"):
-            del sys.modules[name]
+    with workspace() as root:
+        yield Judge(change, root)

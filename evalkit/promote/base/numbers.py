@@ -10,15 +10,19 @@ from evalkit.promote.history import place
 from evalkit.promote.history.gather import ENTRIES, by_name
 from evalkit.promote.history.line import touches, walk
 from evalkit.promote.history.objects import listing
+from evalkit.runtime.refs import is_name
 
 if TYPE_CHECKING:
     from evalkit.promote.base.change import Change
 
 __all__ = ["Numbers"]
 
+_FEW_NAMES = 8
+"""Names whose folders are looked up sooner, one by one along the line, than the folder of all names is compared."""
+
 
 class Numbers:
-    """What is gone from the line of the ref; looked up on first use, for all names at once, since git reads it all."""
+    """What is gone from the line of the ref; looked up on first use, for all names of the change at once."""
 
     def __init__(self, change: Change) -> None:
         self._change = change
@@ -41,9 +45,11 @@ class Numbers:
             message = "this clone is shallow and does not hold which version numbers were used before"
             hint = "run `git fetch --unshallow`; in GitHub Actions, give actions/checkout `fetch-depth: 0`"
             raise UsageError(Problem("EK803", message, hint=hint))
-        now = {blob.path for blob in listing(where.git, self._change.ref, [ENTRIES])}
+        names = [name for name in self._change.names if is_name(name)]
+        folders = [f"{ENTRIES}/{name}" for name in names] if len(names) <= _FEW_NAMES else [ENTRIES]
+        now = {blob.path for blob in listing(where.git, self._change.ref, folders)}
         found: dict[str, set[int]] = {}
-        for name, by_place in by_name(touches(where.git, line, ENTRIES, where.prefix)).items():
+        for name, by_place in by_name(touches(where.git, line, folders)).items():
             ever = {version for versions in by_place.values() for version in versions}
             found[name] = {version for version in ever if f"{ENTRIES}/{name}/v{version}.yaml" not in now}
         return found

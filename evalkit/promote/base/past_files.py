@@ -10,7 +10,6 @@ from evalkit.promote.base.cases import rows_of
 from evalkit.promote.base.content import component_content, differences, words
 from evalkit.promote.base.evidence import EVIDENCE, grows, read
 from evalkit.promote.base.immutable import changed_config
-from evalkit.promote.base.past import line_keys, state_of
 from evalkit.promote.base.snapshot import keys_of, ref_of
 from evalkit.promote.history.objects import blobs, blobs_at
 from evalkit.runtime.refs import Ref
@@ -23,11 +22,6 @@ if TYPE_CHECKING:
 
 __all__ = ["broken_components", "broken_evidence", "broken_suites", "edited_entries"]
 
-_FREE = frozenset({
-    "", "status", "traffic", "control", "rollout", "eval", "canary", "approved_by", "description", "owner",
-    "lineage", "pin_exception",
-})  # fmt: skip
-"""Keys of an entry that are no part of its config; the empty one is a comment."""
 _AT_HAND = 128
 _END = b"\n ]\n}\n"
 """How an evidence file ends; a new run stands before it."""
@@ -52,13 +46,13 @@ def edited_entries(past: Past, place: int) -> Iterator[tuple[str, Ref, str]]:
     for ref, change in past.changes[place]:
         if change.before is None or change.after is None:
             continue
-        before, after = past.contents[change.before], past.contents[change.after]
-        if _same_lines(before, after):
+        before = past.said(change.before, ref, change.path)
+        after = past.said(change.after, ref, change.path)
+        if before.state is None or before.state.status == "draft":
             continue
-        state = state_of(before, ref.version, change.path)
-        if state is None or state.status == "draft":
+        if before.config is not None and before.config == after.config:
             continue
-        old, new = keys_of(before, change.path), keys_of(after, change.path)
+        old, new = (keys_of(past.contents[blob], change.path) for blob in (change.before, change.after))
         if old is None or new is None:
             continue
         edits = [
@@ -75,21 +69,11 @@ def _only_provider(edits: list[str]) -> bool:
     ) and all(edit.startswith("provider ") for edit in edits)
 
 
-def _same_lines(before: bytes, after: bytes) -> bool:
-    """Whether two files differ in nothing but lines that are whole statements and no part of a config."""
-    old, new = before.split(b"\n"), after.split(b"\n")
-    for line in {*old} ^ {*new}:
-        pair = line_keys(line)
-        if pair is None or pair[0] not in _FREE:
-            return False
-    return all(line_keys(line) is not None for line in (*old, *new))
-
-
 def broken_evidence(past: Past) -> Iterator[Broken]:
     """Evidence that a commit deleted, or from which it took or changed runs."""
     found = [
         (place, Ref(match[1], int(match[2])), change)
-        for place, change in past.others("evidence")
+        for place, change in past.others("registry/evidence")
         if (match := EVIDENCE.fullmatch(change.path))
     ]
     for start in range(0, len(found), _AT_HAND):  # evidence is large: not all of it is kept
@@ -113,7 +97,7 @@ def broken_components(past: Past) -> Iterator[Broken]:
     for kind in _CITING:
         named = [
             (place, ref, change)
-            for place, change in past.others(kind)
+            for place, change in past.others(f"registry/{kind}")
             if (ref := ref_of(change.path, f"registry/{kind}")) is not None
         ]
         contents = _contents(past, [change for *_, change in named])
@@ -127,7 +111,7 @@ def broken_components(past: Past) -> Iterator[Broken]:
 
 def broken_suites(past: Past) -> Iterator[Broken]:
     """Cited suites, and the files of their cases, that a commit changed or deleted."""
-    for place, change in past.suites():
+    for place, change in past.others("suites"):
         match = _SUITE.fullmatch(change.path)
         ref = Ref.parse(f"{match[1]}@v{match[2]}") if match else None
         if match is None or ref is None or (citing := _cited_by(past, place, "suites", ref)) is None:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from evalkit.promote.base.judging import Judge
     from evalkit.promote.base.records import Records
 
-__all__ = ["promoted", "promotions"]
+__all__ = ["changed_together", "promoted", "promotions"]
 
 _RANK = {"draft": 0, "staging": 1, "production": 2}
 _EVIDENCE = ("evidence", "gate")
@@ -90,7 +90,7 @@ def _judged(
     place: Location,
 ) -> Problem | None:
     """What keeps the evidence with one suite from promoting; None if nothing does."""
-    why = _changed_together(change, ref.name, suite)
+    why = changed_together(change, ref.name, suite)
     try:
         verdict = judge.verdict(ref, suite, versions, with_new_evidence=why is None)
     except EvalkitError as error:
@@ -126,7 +126,7 @@ def _problem(verdict: PoolVerdict, lead: str, place: Location) -> Problem:
     return Problem("EK847", message, place, f"{run}; runs add up")
 
 
-def _changed_together(change: Change, name: str, suite: Ref) -> str | None:
+def changed_together(change: Change, name: str, suite: Ref) -> str | None:
     """What the change does to the rules that its evidence would be judged by, in words."""
     if suite_changed(change, suite):
         return f"a change of {suite}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 
 from evalkit.promote.history.objects import blobs, listing
@@ -30,6 +30,7 @@ def entry_path(name: str, version: int) -> str:
     return f"registry/entries/{name}/v{version}.yaml"
 
 
+@lru_cache(maxsize=1 << 16)  # a long history names each path many times
 def ref_of(path: str, folder: str) -> Ref | None:
     """The ref of a file `<folder>/<name>/v<version>.yaml`; None for any other path."""
     parts = path.removeprefix(f"{folder}/").split("/")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from evalkit.errors import Location, Problem, UsageError
@@ -44,6 +45,8 @@ def illegal_transitions(change: Change, name: str, records: Records, numbers: Nu
         if one.kind not in NEVER_OVERRIDDEN and records.excuse(one.version, (one.kind,)):
             continue
         hint = one.hint.replace("NAME", name)
+        if one.kind == "goes-back" and before[one.version].state.status == "production":
+            hint = f'a git revert does not take a promotion back; evalkit rollback {name} --reason "…" does'
         place = _place(change, name, one)
         yield Problem(CODES.get(one.kind, _DEFAULT), f"{name}: {one.message}", place, hint)
 
@@ -55,15 +58,22 @@ def _place(change: Change, name: str, one: Violation) -> Location:
 
 
 def exposure_changes(change: Change, name: str) -> Iterator[Problem]:
-    """Each change of how much traffic a version past draft asks for: legal, and put on record (EK854)."""
+    """Each change of how much traffic a version past draft asks for: legal, and put on record (EK854).
+
+    That a canary ends by being promoted or retired is no change beside that of its status.
+    """
     before, after = change.states_before(name), change.states_after(name)
     for version in sorted(before.keys() & after.keys()):
-        old, new = exposure(before[version]), exposure(after[version])
-        if old == new or before[version].state.status == "draft":
+        one, other = before[version], after[version]
+        if one.state.status == "draft":
+            continue
+        as_now = replace(one, state=one.state.replace(status=other.state.status))
+        old, new = exposure(as_now), exposure(other)
+        if old == new:
             continue
         message = f"the exposure of {name}@v{version} changes: {old or 'none'} -> {new or 'none'}"
-        one, other = before[version].state, after[version].state
-        is_share = (one.percent, one.unit) != (other.percent, other.unit)
+        shares = {(state.state.percent, state.state.unit) for state in (one, other)}
+        is_share = other.state.status == "staging" and len(shares) > 1
         keys = ("rollout", "traffic") if is_share else ("traffic", "control")
         hint = "it takes effect when this is merged, and is part of the audit: evalkit log"
         yield Problem("EK854", message, at(change, name, version, *keys, "status"), hint, "warning")

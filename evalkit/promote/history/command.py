@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import tempfile
 import threading
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from evalkit.errors import Problem, UsageError
+from evalkit.runtime.git_command import git_environment
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -21,6 +23,8 @@ __all__ = ["Git"]
 
 TIMEOUT_S = 120.0
 """For one command. A clone on a slow network disk needs seconds; longer than this it hangs."""
+FEW = 4_096
+"""Lines that one process deals with sooner than two would."""
 
 _CONFIG = (
     "core.quotePath=false",
@@ -33,8 +37,6 @@ _CONFIG = (
     "log.showRoot=true",
     "log.showSignature=false",  # it runs gpg
 )
-_KEPT = ("GIT_EXEC_PATH", "GIT_CONFIG_", "GIT_CEILING_DIRECTORIES", "GIT_TRACE")
-"""Where git lies, and the configuration: `safe.directory` may be given there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,26 +63,39 @@ class Git:
             UsageError: EK805, there is no git, or it does not end.
         """
         try:
-            return subprocess.run(
-                self._argv(args),
-                input=given,
-                capture_output=True,
-                env=_environment(),
-                timeout=TIMEOUT_S,
-                check=False,
-            )
+            with (
+                _file(given) as stdin,
+                _file() as printed,
+            ):  # reading many megabytes from a pipe takes long
+                done = subprocess.run(
+                    self._argv(args),
+                    stdin=stdin,
+                    stdout=printed,
+                    stderr=subprocess.PIPE,
+                    env=git_environment(),
+                    timeout=TIMEOUT_S,
+                    check=False,
+                )
+                printed.seek(0)
+                done.stdout = printed.read()
+                return done
         except OSError as error:
             raise UsageError(_not_started(error)) from error
         except subprocess.TimeoutExpired as error:
             raise UsageError(_endless()) from error
 
     def start(
-        self, *args: str | bytes, printed: IO[bytes] | None = None, is_given: bool = False
+        self,
+        *args: str | bytes,
+        given: IO[bytes] | None = None,
+        printed: IO[bytes] | None = None,
+        is_given: bool = False,
     ) -> subprocess.Popen[bytes]:
         """The command, running.
 
         Args:
             args: of git.
+            given: the file that it reads.
             printed: the file that it writes; without one, its `stdout` is to be read.
             is_given: whether its `stdin` will be written to.
 
@@ -90,10 +105,10 @@ class Git:
         try:
             return subprocess.Popen(
                 self._argv(args),
-                stdin=subprocess.PIPE if is_given else subprocess.DEVNULL,
+                stdin=given or (subprocess.PIPE if is_given else subprocess.DEVNULL),
                 stdout=subprocess.PIPE if printed is None else printed,
                 stderr=subprocess.PIPE,
-                env=_environment(),
+                env=git_environment(),
             )
         except OSError as error:
             raise UsageError(_not_started(error)) from error
@@ -128,6 +143,32 @@ class Git:
                 printed += [self.finish(process) for process in running]
         return printed
 
+    def share(self, *args: str | bytes, lines: Sequence[str], few: int = FEW) -> bytes:
+        """What the command prints when it is given these lines, by as many processes as there are processors.
+
+        Args:
+            args: of git. What it prints for a line may not depend on the lines before.
+            lines: what it reads.
+            few: lines that one process deals with sooner than two would.
+
+        Raises:
+            UsageError: EK805, it failed.
+        """
+        size = max(few, -(-len(lines) // (os.cpu_count() or 1)))
+        told = b""
+        with ExitStack() as stack:
+            running = []
+            for start in range(0, len(lines), size):
+                given = stack.enter_context(_file("\n".join([*lines[start : start + size], ""]).encode()))
+                printed = stack.enter_context(_file())
+                process = stack.enter_context(self.start(*args, given=given, printed=printed))
+                running.append((process, printed))
+            for process, printed in running:
+                self.finish(process)
+                printed.seek(0)
+                told += printed.read()
+        return told
+
     @contextmanager
     def limited(self, *processes: subprocess.Popen[bytes]) -> Iterator[None]:
         """Kill the processes if what is done with them takes too long.
@@ -151,24 +192,18 @@ class Git:
         return ["git", "--no-pager", "-C", os.fspath(self.root), *settings, *args]
 
 
+@contextmanager
+def _file(content: bytes = b"") -> Iterator[IO[bytes]]:
+    """A file without a name, to be read from its beginning."""
+    with tempfile.TemporaryFile() as file:
+        file.write(content)
+        file.seek(0)
+        yield file
+
+
 def _kill(*processes: subprocess.Popen[bytes]) -> None:
     for process in processes:
         process.kill()
-
-
-def _environment() -> dict[str, str]:
-    kept = {k: v for k, v in os.environ.items() if not k.startswith("GIT_") or k.startswith(_KEPT)}
-    return {
-        **kept,
-        "LC_ALL": "C",
-        "LANGUAGE": "C",
-        "GIT_FLUSH": "0",  # else git writes each commit to a pipe by itself, which takes as long as reading them
-        "GIT_OPTIONAL_LOCKS": "0",
-        "GIT_TERMINAL_PROMPT": "0",
-        "GIT_NO_REPLACE_OBJECTS": "1",  # a replaced commit would tell another history than the one that was reviewed
-        "GIT_LITERAL_PATHSPECS": "1",
-        "GIT_ATTR_NOSYSTEM": "1",
-    }
 
 
 def _failed(stderr: bytes) -> Problem:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from bisect import bisect_right
-from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate
 from math import floor
 from typing import TYPE_CHECKING
 
+from evalkit.promote.history.command import FEW
 from evalkit.promote.history.commits import moment_of
-from evalkit.promote.history.objects import REGULAR
+from evalkit.promote.history.objects import REGULAR, trees_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -23,8 +21,11 @@ if TYPE_CHECKING:
 __all__ = ["Change", "Line", "changes_of", "line_of", "touches", "walk"]
 
 _RAW = ("-r", "-z", "--raw", "--no-abbrev", "--no-renames", "--no-ext-diff", "--no-textconv")
-_TOUCHES = ("log", "--first-parent", "--diff-merges=first-parent", *_RAW, "--no-notes", "--format=%H")
-_FEW = 4_096
+_EMPTY = {
+    40: "4b825dc642cb6eb9a060e54bf8d69288fbee4904",
+    64: "6ef19b41225c5369f1c104d45d8d85efa9b057b53b14b4b9b939dd74decc5321",
+}
+"""The tree of nothing, which git knows without being given it, by how long ids are: SHA-1 or SHA-256."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,74 +76,63 @@ def line_of(ids: Iterable[str], dates: Iterable[str]) -> Line:
     return Line(tuple(ids), committed, tuple(accumulate(committed, max)))
 
 
-def touches(git: Git, line: Line, path: str, prefix: bytes, *, few: int = _FEW) -> dict[int, list[Change]]:
-    """The commits of the line, by place, that changed plain files at or below `path`, and what they changed.
+def touches(
+    git: Git, line: Line, paths: Sequence[str], *, among: Iterable[int] | None = None, few: int = FEW
+) -> dict[int, list[Change]]:
+    """The commits of the line, by place, that changed plain files below the directories, and what they changed.
 
-    `git log` finds them. In a registry of hundreds of names its time goes into unpacking the directory of names, once
-    for each commit that changed any of them, so a long line is read by two processes. With a commit-graph that knows
-    changed paths, git skips nearly all of them.
+    What a directory was is looked up at each commit, and only trees that differ from the one before are compared.
+    `git log` compares twice, once to see whether a commit counts and once to print, and matches each path besides.
 
     Args:
         git: the command.
         line: of commits.
-        path: relative to the project.
-        prefix: of the project within the repository, empty or with a slash at its end.
-        few: commits that one process reads sooner than two would.
+        paths: of directories, relative to the project; none within another.
+        among: the places of the commits that may have changed them; without it, all of the line.
+        few: lines that one process deals with sooner than two would.
+
+    Raises:
+        UsageError: EK805, git fails.
     """
-    places = {commit: place for place, commit in enumerate(line.ids)}
+    places = range(len(line.ids)) if among is None else sorted(among)
+    looked_up = sorted({*places, *(place - 1 for place in places if place)})
+    commits = [line.ids[place] for place in looked_up]
+    nothing = _EMPTY[len(line.ids[0])]
     found: dict[int, list[Change]] = {}
-    with ExitStack() as stack:
-        started = []
-        for part in _parts(line, few):
-            printed = stack.enter_context(tempfile.TemporaryFile())
-            started.append((git.start(*_TOUCHES, *part, "--", path, printed=printed), printed))
-        for process, printed in started:
-            git.finish(process)
-            printed.seek(0)
-            for commit, change in _changes(printed.read(), prefix):
-                found.setdefault(places[commit], []).append(change)
-    return found
-
-
-def _parts(line: Line, few: int) -> list[tuple[str, ...]]:
-    """The arguments that make `git log` read the line, in one part or in two.
-
-    The older part is all that leads to a commit in the middle. The newer one ends by date, because git would look far
-    beyond a commit that it is told to leave out: it is a part only if every commit in it is younger than the one below.
-    """
-    count = len(line.ids)
-    whole: list[tuple[str, ...]] = [(line.ids[-1],)]
-    if count < few or (os.cpu_count() or 1) < 2:
-        return whole
-    oldest = list(accumulate(reversed(line.committed), min))[::-1]
-    """Of the commits from a place to the tip, the smallest date."""
-    for place in range(count // 2, count * 3 // 4):
-        if line.committed[place - 1] < oldest[place]:
-            return [(line.ids[place - 1],), (line.ids[-1], f"--since=@{oldest[place]} +0000")]
-    return whole
+    for path, trees in zip(paths, trees_at(git, commits, paths), strict=True):
+        at = dict(zip(looked_up, trees, strict=True))
+        moved = [place for place in places if at[place] != at.get(place - 1)]
+        compared = [f"{at.get(place - 1) or nothing} {at[place] or nothing}" for place in moved]
+        printed = git.share("diff-tree", "--stdin", *_RAW, lines=compared, few=few)
+        for number, change in _changes(printed, f"{path}/".encode()):
+            found.setdefault(moved[number], []).append(change)
+    return dict(sorted(found.items()))
 
 
 def changes_of(git: Git, base: str, head: str, paths: Sequence[str], prefix: bytes) -> list[Change]:
-    """The plain files at or below `paths` that differ between two commits."""
+    """The plain files at or below `paths` that differ between two commits, `prefix` being the project's path."""
     printed = git.run("diff-tree", *_RAW, base, head, "--", *paths)
-    return [change for _, change in _changes(printed, prefix)]
+    found = [change for _, change in _changes(printed)]
+    project = prefix.decode("utf-8", "surrogateescape")
+    return [replace(change, path=change.path.removeprefix(project)) for change in found]
 
 
-def _changes(printed: bytes, prefix: bytes) -> Iterator[tuple[str, Change]]:
-    r"""The changes of plain files, each with its commit if git printed one.
+def _changes(printed: bytes, folder: bytes = b"") -> Iterator[tuple[int, Change]]:
+    r"""The changes of plain files, each with the number of the comparison that found it.
 
-    git prints `commit\0`, and for each change of it `:modes blobs letter\0path\0`, the first after a line feed.
+    git prints `:modes blobs letter\0path\0` for each change, and before those of a comparison that it was given by
+    `--stdin`, `tree tree\n`.
     """
+    number = -1
     fields = iter(printed.split(b"\0"))
-    commit = ""
     for field in fields:
-        meta = field.lstrip(b"\n")
-        if not meta.startswith(b":"):
-            commit = meta.decode()
-            continue
-        path = next(fields)
+        *heads, meta = field.split(b"\n")
+        number += len(heads)
+        if not meta:
+            return
+        path = folder + next(fields)
         old, new, old_blob, new_blob, _ = meta[1:].decode().split(" ")
         before = old_blob if old in REGULAR else None
         after = new_blob if new in REGULAR else None
         if before != after:
-            yield commit, Change(path.removeprefix(prefix).decode("utf-8", "surrogateescape"), before, after)
+            yield number, Change(path.decode("utf-8", "surrogateescape"), before, after)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from evalkit.promote.history.command import Git
 
-__all__ = ["REGULAR", "Blob", "blobs", "blobs_at", "directories", "listing"]
+__all__ = ["REGULAR", "Blob", "blobs", "blobs_at", "directories", "listing", "trees_at"]
 
 REGULAR = frozenset({"100644", "100755", "100664"})
 """The modes of plain files. Symbolic links and submodules are none: what they lead to is not in the commit."""
@@ -67,6 +67,21 @@ def directories(git: Git, ids: Iterable[str]) -> dict[str, dict[str, str]]:
     return {tree: dict(_files(raw or b"", len(tree) // 2)) for tree, raw in zip(wanted, found, strict=True)}
 
 
+def trees_at(git: Git, commits: Sequence[str], paths: Sequence[str]) -> list[list[str | None]]:
+    """What each of these directories is at each commit: for each path the ids of its trees, None where it is none.
+
+    Args:
+        git: the command.
+        commits: ids.
+        paths: relative to the project, without a line feed.
+    """
+    names = [f"{commit}:./{path}" for commit in commits for path in paths]
+    args = ("cat-file", "--buffer", "--batch-check=%(objecttype) %(objectname)")
+    told = git.share(*args, lines=names).decode("utf-8", "surrogateescape").split("\n")
+    found = [line.removeprefix("tree ") if line.startswith("tree ") else None for line in told[:-1]]
+    return [found[index :: len(paths)] for index in range(len(paths))]
+
+
 def _files(raw: bytes, size: int) -> Iterator[tuple[str, str]]:
     """The plain files in a tree as git stores it: `mode name`, NUL, and the id in `size` bytes."""
     at = 0
@@ -82,7 +97,7 @@ def _batch(git: Git, names: Sequence[str], kind: bytes = b"blob") -> list[bytes 
     """The object that each name means; None for what is missing or of another kind. No name holds a line feed."""
     if not names:
         return []
-    printed = git.run("cat-file", "--batch", "--buffer", given="\n".join([*names, ""]).encode())
+    printed = git.share("cat-file", "--batch", "--buffer", lines=names)
     found: list[bytes | None] = []
     at = 0
     while at < len(printed):

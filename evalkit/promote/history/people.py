@@ -14,12 +14,23 @@ if TYPE_CHECKING:
 
     from evalkit.promote.history.commits import CommitInfo
 
-__all__ = ["approver_named", "authors_of", "pull_request", "reason_of"]
+__all__ = [
+    "approver_named",
+    "authors_of",
+    "co_authors_of",
+    "pull_request",
+    "reason_of",
+    "revert_of",
+    "title_of",
+]
 
 _TRAILER = re.compile(
     r"^([A-Za-z][A-Za-z-]{0,40})[ \t]*:[ \t]*(\S[^\r\n]*)((?:\r?\n[ \t]+\S[^\r\n]*)*)", re.MULTILINE
 )
 _MERGED = re.compile(r"Merge pull request #([0-9]{1,9}) from ")
+_JOINED = re.compile(r"Merge pull request #[0-9]+ from |Merge branch '|Merged in .+ \(pull request #[0-9]+\)")
+"""Subjects that a forge writes for every merge: the title is the body's first line."""
+_REVERTED = re.compile(r'(?:Revert|Reapply) "')
 _NUMBERED = re.compile(r"\(#([0-9]{1,9})\)\s*\Z")
 
 
@@ -27,6 +38,21 @@ def pull_request(commit: CommitInfo) -> int | None:
     """The number of the pull request that the commit's subject names: `Merge pull request #12 from …`, or `… (#12)`."""
     found = _MERGED.match(commit.subject) or _NUMBERED.search(commit.subject)
     return int(found[1]) if found else None
+
+
+def title_of(commit: CommitInfo) -> str:
+    """What the commit is about: its subject; of a forge's merge the title below it, with the pull request's number."""
+    first = next((line.strip() for line in commit.body.splitlines() if line.strip()), "")
+    if not commit.is_merge or not first or not _JOINED.match(commit.subject):
+        return commit.subject
+    number = pull_request(commit)
+    return f"{first} (#{number})" if number else first
+
+
+def revert_of(commit: CommitInfo, merged: Iterable[CommitInfo]) -> str | None:
+    """`Revert "…"`: what the commit, or the newest that it joined, says that it takes back; None if it is no revert."""
+    titles = (title_of(commit), *(one.subject for one in merged))
+    return next((title for title in titles if _REVERTED.match(title)), None)
 
 
 def authors_of(commit: CommitInfo, merged: Iterable[CommitInfo]) -> tuple[str, ...]:
@@ -37,14 +63,16 @@ def authors_of(commit: CommitInfo, merged: Iterable[CommitInfo]) -> tuple[str, .
     """
     people: dict[str, str] = {}
     for source in [*merged][::-1] or [commit]:
-        for person in (
-            f"{source.author} <{source.author_email}>".strip(),
-            *_trailers(source, "co-authored-by"),
-        ):
+        for person in (f"{source.author} <{source.author_email}>".strip(), *co_authors_of(source)):
             people.setdefault(_address(person), person)
-    for person in _trailers(commit, "co-authored-by"):
+    for person in co_authors_of(commit):
         people.setdefault(_address(person), person)
     return tuple(people.values())
+
+
+def co_authors_of(commit: CommitInfo) -> tuple[str, ...]:
+    """Whom the commit's `Co-authored-by` trailers name."""
+    return tuple(_trailers(commit, "co-authored-by"))
 
 
 def approver_named(commit: CommitInfo, merged: Iterable[CommitInfo]) -> str | None:

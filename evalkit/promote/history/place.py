@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from evalkit.errors import Problem, UsageError
 from evalkit.promote.history.command import Git
+from evalkit.runtime.git_command import can_name_commit
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,7 +21,6 @@ _MAIN_REFS = (
     "refs/heads/main",
     "refs/heads/master",
 )
-_LONGEST_REF = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +87,7 @@ def commit_named(git: Git, ref: str) -> str:
         UsageError: EK804, there is none.
     """
     shown = ref[:100]
-    if not ref or ref.startswith("-") or len(ref) > _LONGEST_REF or not ref.isprintable():
+    if not can_name_commit(ref):
         hint = "name a branch, a tag or a commit"
         raise UsageError(Problem("EK804", f"{shown!r} cannot name a commit", hint=hint))
     done = git.attempt("rev-parse", "--verify", "--quiet", "--end-of-options", f"{ref}^{{commit}}")

@@ -114,7 +114,7 @@ class Repository:
         line = self._line(self._id(ref))
         if self._is_cut(line):
             raise _cut_off("the history of the registry", line)
-        changes = by_name(touches(self._git, line, ENTRIES, self._prefix))
+        changes = by_name(touches(self._git, line, [ENTRIES]))
         found = Gatherer(self._git, self._prefix, line).histories(changes, people=people)
         return dict(sorted(found.items()))
 
@@ -243,13 +243,21 @@ class Repository:
 
     def _read_changes(self, name: str, tip: str) -> Changes:
         folder = f"{ENTRIES}/{name}"
-        if tip in self._lines or place.has_commit_graph(self._git):
-            # With one, git walks sooner than it looks up; and it may know which paths each commit changed.
-            touched = touches(self._git, self._line(tip), folder, self._prefix)
+        if place.has_commit_graph(self._git):
+            # git finds them sooner with one, which may say what paths each commit changed.
+            touched = touches(self._git, self._line(tip), [folder], among=self._touching(tip, folder))
+        elif tip in self._lines:
+            touched = touches(self._git, self._line(tip), [folder])
         else:
             self._lines[tip], states = follow(self._git, tip, folder)
             touched = changes_along(self._git, states, folder)
         return by_name(touched).get(name, {})
+
+    def _touching(self, tip: str, path: str) -> list[int]:
+        """The places of the commits that git finds to have changed a path."""
+        places = {commit: index for index, commit in enumerate(self._line(tip).ids)}
+        touching = self._git.run("rev-list", "--first-parent", tip, "--", path).decode().split()
+        return [places[commit] for commit in touching]
 
     def _is_cut(self, line: Line) -> bool:
         return self._is_shallow and line.ids[0] in place.shallow_commits(self._git)

@@ -47,12 +47,16 @@ class Moment:
         """
         return serving((version.state for version in self.versions.values()), env)
 
-    def primary(self, env: str) -> int | None:
-        """The version that served; None if nobody did, or the entries contradicted each other."""
+    def clearly(self, env: str) -> Serving | None:
+        """Who served; None if nobody did, or the entries contradicted each other."""
         try:
-            found = self.serving(env)
+            return self.serving(env)
         except ValueError:
             return None
+
+    def primary(self, env: str) -> int | None:
+        """The version that served; None if nobody did, or the entries contradicted each other."""
+        found = self.clearly(env)
         return found.primary if found else None
 
 

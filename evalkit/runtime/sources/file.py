@@ -12,7 +12,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from evalkit.runtime.sources.base import Stop
 
-__all__ = ["INTERVAL_S", "FileSource", "stamp", "unreadable"]
+__all__ = ["INTERVAL_S", "FileSource", "similar", "stamp", "unreadable"]
 
 INTERVAL_S = 2.0
 
@@ -59,4 +59,24 @@ def stamp(status: os.stat_result) -> str:
 def unreadable(display: str, error: OSError) -> SourceError:
     """The system's refusal to read a source."""
     message = f"{os.path.abspath(display)} cannot be read: {error.strerror or error}"
-    return SourceError(Problem("EK704", message, Location(display), "check that it exists and may be read"))
+    hint = "check that it exists and may be read"
+    if isinstance(error, FileNotFoundError) and (guess := similar(display)):
+        hint = f"did you mean {guess}?"
+    return SourceError(Problem("EK704", message, Location(display), hint))
+
+
+def similar(path: str) -> str | None:
+    """A path that exists and is spelt almost like one that does not; None if there is none."""
+    import difflib
+
+    folder, name = os.path.split(os.path.abspath(path))
+    below: list[str] = []
+    while not os.path.isdir(folder) and folder != os.path.dirname(folder):
+        below.insert(0, name)
+        folder, name = os.path.split(folder)
+    try:
+        beside = os.listdir(folder)
+    except OSError:
+        return None
+    found = (os.path.join(folder, one, *below) for one in difflib.get_close_matches(name, beside))
+    return next(filter(os.path.exists, found), None)

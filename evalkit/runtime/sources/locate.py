@@ -16,6 +16,7 @@ __all__ = ["open_source"]
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]+):", re.IGNORECASE)
 """Two letters at least: `C:` is a drive."""
 
+_SCHEMES = ("http", "https", "s3", "package", "git")
 _ACCEPTED = "a registry directory, a bundle file, package:NAME/FILE, git:REF, git+URL@REF, or an http(s):// or s3:// URL"
 
 
@@ -47,9 +48,12 @@ def open_source(text: str | os.PathLike[str]) -> BundleSource:
 
         return GitSource.parse(written)
     if scheme and not os.path.exists(written):
-        raise SourceError(
-            Problem("EK708", f"no source begins with '{scheme}:'", hint=f"it may be {_ACCEPTED}")
-        )
+        import difflib
+
+        guess = difflib.get_close_matches(scheme, _SCHEMES, n=1)
+        said = f"did you mean '{guess[0]}:'? " if guess else ""
+        hint = f"{said}it may be {_ACCEPTED}"
+        raise SourceError(Problem("EK708", f"no source begins with '{scheme}:'", hint=hint))
     return _local(written)
 
 
@@ -62,5 +66,8 @@ def _local(path: str) -> BundleSource:
         from evalkit.runtime.sources.file import FileSource
 
         return FileSource(path)
-    hint = f"name {_ACCEPTED}; or set EVALKIT_REGISTRY"
+    from evalkit.runtime.sources.file import similar
+
+    guess = similar(path)
+    hint = f"{f'did you mean {guess}? ' if guess else ''}name {_ACCEPTED}; or set EVALKIT_REGISTRY"
     raise SourceError(Problem("EK704", f"there is no {os.path.abspath(path)}", hint=hint))

@@ -7,6 +7,7 @@ import contextlib
 from evalkit.errors import Location, Problem, SourceError
 from evalkit.runtime.bundle import read_bundle
 from evalkit.runtime.forking import import_now
+from evalkit.runtime.install import install_hint
 from evalkit.runtime.sources.deadline import within
 from evalkit.runtime.sources.fetched import Fetched
 
@@ -58,7 +59,7 @@ class S3Source:
         try:
             from botocore.exceptions import BotoCoreError, ClientError
         except ImportError:
-            raise self._failed("boto3 is not installed", "pip install 'evalkit[s3]'", "EK708") from None
+            raise self._failed("boto3 is not installed", install_hint("s3"), "EK708") from None
         condition = {"IfNoneMatch": known} if known else {}
 
         def ask(given_up: threading.Event) -> tuple[bytes, str]:

@@ -804,6 +804,57 @@ scene(
     expected=[("EK852", path("removes-a-stamp"), None)],
 )
 scene(
+    "removes-a-stamp-with-a-promotion",
+    before(
+        "removes-a-stamp-with-a-promotion",
+        entry("removes-a-stamp-with-a-promotion", 1, "staging", approved_by="dora"),
+        runs=(Run("removes-a-stamp-with-a-promotion"),),
+    ),
+    change=Step(
+        {path("removes-a-stamp-with-a-promotion"): entry("removes-a-stamp-with-a-promotion", 1, "production")}
+    ),
+)
+scene(
+    "removes-a-stamp-with-a-canary",
+    before(
+        "removes-a-stamp-with-a-canary",
+        entry("removes-a-stamp-with-a-canary", 1, "production"),
+        entry("removes-a-stamp-with-a-canary", 2, "staging", approved_by="dora"),
+    ),
+    change=Step(
+        {
+            path("removes-a-stamp-with-a-canary", 2): entry(
+                "removes-a-stamp-with-a-canary", 2, "staging", rollout="{ percent: 5 }"
+            )
+        }
+    ),
+    expected=[("EK854", path("removes-a-stamp-with-a-canary", 2), "^rollout")],
+)
+scene(
+    "removes-a-stamp-with-a-percent-that-has-no-effect",
+    before(
+        "removes-a-stamp-with-a-percent-that-has-no-effect",
+        entry(
+            "removes-a-stamp-with-a-percent-that-has-no-effect",
+            1,
+            "production",
+            rollout="{ percent: 5 }",
+            approved_by="dora",
+        ),
+    ),
+    change=Step(
+        {
+            path("removes-a-stamp-with-a-percent-that-has-no-effect"): entry(
+                "removes-a-stamp-with-a-percent-that-has-no-effect",
+                1,
+                "production",
+                rollout="{ percent: 50 }",
+            )
+        }
+    ),
+    expected=[("EK852", path("removes-a-stamp-with-a-percent-that-has-no-effect"), None)],
+)
+scene(
     "alters-a-stamp",
     before("alters-a-stamp", entry("alters-a-stamp", 1, "production", approved_by="dora")),
     change=Step({path("alters-a-stamp"): entry("alters-a-stamp", 1, "production", approved_by="eve")}),
@@ -886,6 +937,14 @@ exposes(
     {"traffic": 30},
     {"traffic": 40},
     [("EK854", path("weighs-an-arm", 2), "^traffic")],
+    "production",
+)
+exposes("keeps-the-percent-of-its-canary", {"rollout": "{ percent: 5 }"}, {}, (), "production")
+exposes(
+    "weighs-an-arm-that-was-a-canary",
+    {"rollout": "{ percent: 5 }", "traffic": 30},
+    {"rollout": "{ percent: 50 }", "traffic": 40},
+    [("EK854", path("weighs-an-arm-that-was-a-canary", 2), "^traffic")],
     "production",
 )
 exposes("prepares-a-canary-in-a-draft", {}, {"rollout": "{ percent: 5 }"}, (), "draft")

@@ -493,6 +493,60 @@ def test_who_wrote_on_the_branch_of_a_merge_is_an_author_and_who_merged_is_not(w
     assert stamp(world, "cat") == ["EK853"]
 
 
+def test_a_merge_that_joins_two_edits_of_an_entry_wrote_neither(world):
+    world.commit(PROMOTED[0])
+    world.commit(PROMOTED[1])
+    world.story.branch("work")
+    world.edit("triage", 2, status="staging")
+    world.story.commit("Promote", by=CAT)
+    world.story.go("main")
+    file = world.root / path("triage", 2)
+    file.write_text("owner: us\n" + file.read_text())
+    world.story.commit("Own it", by="Fay <fay@example.com>")
+    world.story.merge("work", message="Merge branch 'work'", by="Eve <eve@example.com>")
+    assert stamp(world, "eve") == []
+    assert stamp(world, "fay") == ["EK853"]
+    assert stamp(world, "cat") == ["EK853"]
+
+
+def test_whom_the_merge_names_as_a_co_author_is_one(world):
+    world.commit(PROMOTED[0])
+    world.story.branch("work")
+    world.commit(PROMOTED[1])
+    world.commit(PROMOTED[2])
+    world.story.go("main")
+    world.commit(Step({"README.md": "x"}, by=BOB))
+    world.story.merge("work", message="Merge #2\n\nCo-authored-by: Hedy <hedy@example.com>", by=BOB)
+    assert stamp(world, "hedy") == ["EK853"]
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        {"eval": {"suite": COMMON, "score": 0.9, "run": "r"}},
+        {"canary": {"verdict": "clean", "run": "r"}},
+        {"approved_by": "zoe"},
+    ],
+)
+def test_who_only_records_a_result_or_an_approval_wrote_nothing(world, record):
+    world.commit(PROMOTED[0])
+    world.commit(PROMOTED[1])
+    world.edit("triage", 2, **record)
+    world.story.commit("Record", by="Eve <eve@example.com>")
+    world.edit("triage", 2, status="staging", approved_by=None)
+    world.story.commit("Promote", by=CAT)
+    assert stamp(world, "eve") == []
+    assert stamp(world, "cat") == ["EK853"]
+
+
+def test_the_same_reviewer_approves_each_step_and_each_is_stamped(world):
+    assert stamp(world, "dora", *PROMOTED) == []
+    world.story.commit("Stamp")
+    world.edit("triage", 2, rollout={"percent": 5}, approved_by=None)
+    world.story.commit("A canary", by=CAT)
+    assert stamp(world, "dora") == []
+
+
 def test_what_a_merge_wrote_itself_has_an_author_too(world):
     world.commit(PROMOTED[0])
     world.story.branch("work")

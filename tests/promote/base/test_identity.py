@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from evalkit.promote.base.identity import approvers, is_same_person
+from evalkit.promote.identity import approvers, is_same_person
 
 
 @pytest.mark.parametrize(

@@ -348,6 +348,6 @@ def test_a_line_read_in_two_parts_is_the_line(story, times, graph):
         story.git("commit-graph", "write", "--reachable", "--changed-paths")
     git = Git(story.root)
     line = walk(git, story.head())
-    whole = touches(git, line, "registry/entries", b"")
-    assert touches(git, line, "registry/entries", b"", few=2) == whole
+    whole = touches(git, line, ["registry/entries"])
+    assert touches(git, line, ["registry/entries"], few=2) == whole
     assert len(whole) > 6

@@ -6,6 +6,7 @@ import pytest
 from git_story import ANN, BOB
 
 from evalkit.promote.history import Repository
+from evalkit.promote.history.people import title_of
 
 
 def transitions(story, name="triage"):
@@ -106,6 +107,91 @@ def test_the_reason_may_be_that_of_a_hold_added_with_it(story, hold):
     story.write("registry/holds/triage.yaml", hold.format("0" * 64))
     story.commit("Roll back")
     assert [t.reason for t in transitions(story)] == ["first", None, "wrong queue"]
+
+
+@pytest.mark.parametrize(
+    ("message", "title"),
+    [
+        (
+            "Merge pull request #12 from example/x\n\nTry a shorter prompt\n\nmore",
+            "Try a shorter prompt (#12)",
+        ),
+        ("Merge pull request #12 from example/x", "Merge pull request #12 from example/x"),
+        ("Merge branch 'x' into 'main'\n\nTry it\n\nSee merge request example/x!3", "Try it"),
+        ("Merged in x (pull request #7)\n\nTry it", "Try it"),
+        ("Take both\n\nbecause", "Take both"),
+    ],
+)
+def test_a_merge_is_about_what_its_forge_wrote_below_the_subject(story, message, title):
+    story.commit("Begin")
+    story.branch("change")
+    story.put(1)
+    story.commit("v1")
+    story.go("main")
+    story.merge("change", message=message)
+    assert title_of(transitions(story)[0].commit) == title
+
+
+def test_a_commit_that_is_no_merge_is_about_its_subject(story):
+    story.put(1)
+    story.commit("Merge pull request #12 from example/x\n\nNot so")
+    assert title_of(transitions(story)[0].commit) == "Merge pull request #12 from example/x"
+
+
+@pytest.mark.parametrize("way", ["straight", "merge"])
+@pytest.mark.parametrize("subject", ['Revert "Serve v1"', 'Reapply "Serve v1"'])
+def test_the_reason_of_a_revert_without_one_is_its_title(story, way, subject):
+    story.put(1, "production")
+    story.commit("Serve v1")
+    story.branch("change")
+    story.put(1, "staging")
+    story.commit(f"{subject}\n\nThis reverts commit 0123456789.")
+    story.go("main")
+    if way == "merge":
+        story.merge("change", message=f"Merge pull request #9 from example/x\n\n{subject}")
+    else:
+        story.git("merge", "-q", "--ff-only", "change")
+    assert transitions(story)[-1].reason == (f"{subject} (#9)" if way == "merge" else subject)
+
+
+def test_a_revert_that_gives_its_reason_keeps_it(story):
+    story.put(1, "production")
+    story.commit("Serve v1")
+    story.put(1, "staging")
+    story.commit('Revert "Serve v1"\n\nReason: it lies')
+    assert transitions(story)[-1].reason == "it lies"
+
+
+def test_an_approval_is_pending_until_its_stamp_or_the_next_step(story):
+    story.put(1)
+    story.commit("v1")
+    story.put(1, "staging")
+    story.commit("Stage")
+    assert [t.is_pending for t in transitions(story)] == [False, True]
+    story.put(1, "production")
+    story.commit("Serve")
+    assert [t.is_pending for t in transitions(story)] == [False, False, True]
+    story.put(1, "production", "approved_by: bob")
+    story.commit("Stamp")
+    assert [t.is_pending for t in transitions(story)] == [False] * 4
+    story.put(1, "retired", "approved_by: bob")
+    story.commit("Retire")
+    assert not transitions(story)[-1].is_pending
+
+
+def test_a_version_that_others_in_between_made_no_surplus_is_none(story):
+    """A rollback retires versions too, and nothing came with it."""
+    for version in (1, 2, 3):
+        story.put(version, "production")
+    story.commit("Begin")
+    story.put(2, "retired")
+    story.put(3, "retired")
+    story.commit("Roll back to v1")
+    assert [t.surplus_of for t in transitions(story)[-2:]] == [None, None]
+    story.put(4, "production")
+    story.put(1, "retired")
+    story.commit("Replace it at once")
+    assert [(t.version, t.surplus_of) for t in transitions(story)[-2:]] == [(1, None), (4, None)]
 
 
 def test_a_hold_that_cannot_be_read_gives_no_reason(story):

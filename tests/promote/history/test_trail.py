@@ -66,10 +66,9 @@ def test_a_directory_that_is_followed_changed_where_git_log_says_so(tmp_path, st
     git = Git(story.root)
     tip = story.head()
     line, states = follow(git, tip, FOLDER)
-    prefix = f"{project}/".encode() if project else b""
     assert line == walk(git, tip)
     assert len(states) == len(line.ids)
-    assert by_name(changes_along(git, states, FOLDER)) == by_name(touches(git, line, FOLDER, prefix))
+    assert by_name(changes_along(git, states, FOLDER)) == by_name(touches(git, line, [FOLDER]))
 
 
 def test_what_changed_and_changed_back_is_two_changes(story):

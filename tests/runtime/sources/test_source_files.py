@@ -31,6 +31,37 @@ def test_a_directory_is_the_project_or_its_registry(project):
         assert fetched.bundle.commit is None
 
 
+@pytest.mark.parametrize(
+    ("wrong", "right"),
+    [
+        ("projekt", "project"),
+        ("projekt/registry", "project/registry"),
+        ("project/registy", "project/registry"),
+    ],
+)
+def test_a_mistyped_path_gets_a_suggestion(project, tmp_path, wrong, right):
+    with pytest.raises(SourceError, match="EK704") as refused:
+        open_source(tmp_path / wrong)
+    assert f"did you mean {tmp_path / right}?" in str(refused.value)
+
+
+def test_a_mistyped_bundle_gets_a_suggestion_and_one_that_is_like_nothing_does_not(tmp_path):
+    (tmp_path / "bundle.json").write_bytes(b"{}")
+    for wrong, guess in (("bundel.json", True), ("elsewhere.json", False)):
+        with pytest.raises(SourceError, match="EK704") as refused:
+            open_source(tmp_path / wrong).fetch(None, 5)
+        assert (f"did you mean {tmp_path / 'bundle.json'}?" in str(refused.value)) is guess
+
+
+@pytest.mark.parametrize(
+    ("wrong", "right"), [("htps://x/b.json", "https"), ("gti:main", "git"), ("pakage:a/b", "package")]
+)
+def test_a_mistyped_scheme_gets_a_suggestion(wrong, right):
+    with pytest.raises(SourceError, match="EK708") as refused:
+        open_source(wrong)
+    assert f"did you mean '{right}:'?" in str(refused.value)
+
+
 def test_a_directory_says_when_nothing_has_changed(project):
     source = open_source(project)
     first = source.fetch(None, 5)
