@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-deps
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-browser lint types layers docs schemas bench lock clean
+.PHONY: help run test test-actions test-browser lint workflows types layers docs schemas bench lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -16,7 +16,10 @@ run: $(VENV)/run.done ## Install, then evaluate order-extract@v2 with the local 
 	$(BIN)/evalkit run order-extract@v2
 
 test: $(VENV)/dev.done ## Run the test suite (hermetic: nothing beyond Python is needed)
-	$(BIN)/python -m pytest -n 2 -m "not browser"
+	$(BIN)/python -m pytest -n 2 -m "not browser and not actions"
+
+test-actions: $(VENV)/dev.done ## Run the workflows that ship, end to end on a stand-in for GitHub
+	$(BIN)/python -m pytest -n 2 -m actions --dist loadgroup
 
 test-browser: $(VENV)/dev.done ## Run the tests that look at HTML in Chromium; fails if it is not installed
 	EVALKIT_REQUIRE_BROWSER=1 $(BIN)/python -m pytest -m browser
@@ -25,6 +28,12 @@ lint: $(VENV)/dev.done ## Lint, format and spelling
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/codespell --ignore-words-list rouge README.md CHANGELOG.md docs evalkit benchmarks Makefile
+
+workflows: $(VENV)/dev.done ## The workflows are valid, and safe by zizmor's strictest rules
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-actions action.yml .github/actions/*/action.yml
+	$(BIN)/actionlint
+	$(BIN)/zizmor --offline --persona=pedantic --quiet .
 
 types: $(VENV)/dev.done ## Strict types
 	$(BIN)/mypy

@@ -44,6 +44,9 @@ class Value:
     if not TYPE_CHECKING:
 
         def __init__(self, *args: object, **kwargs: object) -> None:
+            if len(args) == len(self._fields) and not kwargs:  # thousands are made like this
+                self.__dict__.update(zip(self._fields, args))  # noqa: B905 - they are as many
+                return
             values = {**self._defaults, **dict(zip(self._fields, args)), **kwargs}  # noqa: B905 - checked below
             if (
                 len(values) != len(self._fields)

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from evalkit.github.forge import Forge, PullRequest
     from evalkit.promote.history import Moment, NameHistory, Repository, VersionState
 
-__all__ = ["ApprovalError", "Approvals", "Done", "Stamp", "StampPlan", "awaiting", "pending_stamps"]
+__all__ = ["ApprovalError", "Approvals", "Done", "Stamp", "StampPlan", "awaiting"]
 
 _ATTEMPTS = 10
 _LONGEST_WAIT_S = 20.0
@@ -141,7 +141,7 @@ class Approvals:
         self.repository = repository
         self._fetch = fetch
         self._wait = wait
-        self._reviewers = Reviewers(forge, repository, self._bring)
+        self.reviewers = Reviewers(forge, repository, self.bring)
         self._pulls: dict[str, PullRequest | None] = {}
 
     def look(self, number: int | None = None, head: str | None = None) -> StampPlan:
@@ -159,7 +159,7 @@ class Approvals:
             head = self.forge.head_of(self.forge.default_branch())
         if head is None:
             raise ApprovalError(Problem("EK893", f"{self.forge.repository} has no default branch"))
-        self._bring([head])
+        self.bring([head])
         prefix = place.find(self.repository.root).prefix.decode("utf-8", "surrogateescape")
         stamps: list[Stamp] = []
         files: dict[str, bytes] = {}
@@ -258,7 +258,7 @@ class Approvals:
         before = moments[-1].commit.parents[:1]
         config = config_at(self.repository, before[0] if before else moments[-1].commit.id)
         required = effective_policy(config, ref.name).approvals
-        found = self._reviewers.of(ref, moments, pull, allow_authors=config.policy.allow_self_approval)
+        found = self.reviewers.of(ref, moments, pull, allow_authors=config.policy.allow_self_approval)
         approvers = [one for one in found if isinstance(one, Approver)]
         declined = [one for one in found if isinstance(one, Declined)]
         if approvers and len(approvers) >= required:
@@ -268,31 +268,12 @@ class Approvals:
             return None
         return _unapproved(ref, pull, required, approvers, declined)
 
-    def _bring(self, commits: Sequence[str]) -> None:
+    def bring(self, commits: Sequence[str]) -> None:
+        """Fetch commits, by id, that are not in the clone."""
         git = place.find(self.repository.root).git
         missing = [one for one in commits if git.attempt("cat-file", "-e", f"{one}^{{commit}}").returncode]
         if missing:
             self._fetch(missing)
-
-
-def pending_stamps(
-    forge: Forge, repository: Repository, head: str, *, fetch: Callable[[Sequence[str]], None]
-) -> dict[str, bytes]:
-    """The files that stamps would change, by path in the repository, to ride along on a pull request of evalkit's own.
-
-    Whoever takes them along leaves out the entries that it moves itself: a stamp never comes with a transition.
-
-    Args:
-        forge: where the pull requests are.
-        repository: a clone of it.
-        head: the commit of the default branch that the pull request is based on.
-        fetch: brings commits, by id, into the clone.
-
-    Raises:
-        ForgeError: the forge does not answer.
-        UsageError: git fails.
-    """
-    return Approvals(forge, repository, fetch=fetch).look(head=head).files
 
 
 def _unapproved(

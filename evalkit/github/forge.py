@@ -95,6 +95,7 @@ class Review:
     submitted: datetime | None
     is_member: bool
     """Whether the author may write to the repository (its owner, a member, a collaborator)."""
+    id: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,6 +220,9 @@ class Forge(Protocol):
 
     def reviews(self, number: int) -> Sequence[Review]:
         """All reviews, oldest first."""
+
+    def dismiss_review(self, number: int, review: int, message: str) -> None:
+        """Take a review out of account, by its id, with a reason for its author."""
 
     def comments(self, number: int) -> Iterator[Comment]:
         """The comments of the conversation, oldest first, paginated as they are read."""

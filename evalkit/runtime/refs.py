@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from evalkit.values import Value
 
@@ -30,10 +31,15 @@ class Ref(Value):
     def __str__(self) -> str:
         return f"{self.name}@v{self.version}"
 
-    @classmethod
-    def parse(cls, text: str) -> Ref | None:
+    @staticmethod
+    def parse(text: str) -> Ref | None:
         """The reference that the text writes, or None."""
-        match = _REF.fullmatch(text)
-        if match is None or not is_name(match["name"]):
-            return None
-        return cls(match["name"], int(match["version"]))
+        return _parse(text)
+
+
+@lru_cache(maxsize=1 << 12)  # the versions of a name refer to the same few things
+def _parse(text: str) -> Ref | None:
+    match = _REF.fullmatch(text)
+    if match is None or len(match["name"]) > _MAX_NAME:
+        return None
+    return Ref(match["name"], int(match["version"]))

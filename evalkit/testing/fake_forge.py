@@ -198,6 +198,17 @@ class FakeForge(ForgeState):
         self._fail("reviews")
         return tuple(self._reviews[self._require(number).number])
 
+    def dismiss_review(self, number: int, review: int, message: str) -> None:
+        """See `Forge`."""
+        del message
+        self._fail("dismiss_review")
+        reviews = self._reviews[self._require(number).number]
+        place = next((index for index, one in enumerate(reviews) if one.id == review), None)
+        if place is None:
+            raise refused(f"dismiss a review of pull request {number}", "Not Found")
+        reviews[place] = replace(reviews[place], state="dismissed")
+        self.writes.append("dismiss_review")
+
     def comments(self, number: int) -> Iterator[Comment]:
         """See `Forge`."""
         self._fail("comments")

@@ -175,6 +175,7 @@ class ForgeState:
             commit=commit or pull.head_sha,
             submitted=self._tick(),
             is_member=is_member or author in self.members,
+            id=self._number(),
         )
         self._reviews[number].append(made)
         return made

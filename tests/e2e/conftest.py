@@ -14,3 +14,10 @@ def project(tmp_path: Path) -> Project:
     made.write("registry/entries/triage/v1.yaml", ENTRY.format(version=1, model="mock-2026-01-01"))
     configure(made, "http://127.0.0.1:9/v1")
     return made
+
+
+def pytest_collection_modifyitems(items):
+    """What runs workflow files has a target of its own: it needs act, and takes its time."""
+    for item in items:
+        if item.path.name.startswith(("test_workflows_", "test_standin")):
+            item.add_marker("actions")

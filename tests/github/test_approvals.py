@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from record_material import RULES, SUITE, World, config, entry, file_of, new_entry
 
 from evalkit.errors import Problem
-from evalkit.github.approvals import Approvals, awaiting, pending_stamps
+from evalkit.github.approvals import Approvals, awaiting
 from evalkit.github.forge import ForgeError, Review
 from evalkit.github.marker import parse
 from evalkit.github.reviewers import approving
@@ -497,21 +497,6 @@ def test_a_run_that_broke_off_is_finished_by_the_next(world, step):
 
 def _protected_refusal():
     return ForgeError(Problem("EK879", "a rule of the repository forbids it"))
-
-
-def test_stamps_can_ride_along(world):
-    merged(world, "robin")
-    repository = world.clone()
-    found = pending_stamps(world.forge, repository, world.head(), fetch=world.fetcher(repository))
-    assert list(found) == [PATH]
-    assert b"approved_by: robin\n" in found[PATH]
-
-
-# What follows
-
-
-def publishing() -> str:
-    return config(tail="forge: {}\npublish: { to: release }\n")
 
 
 def test_a_stamp_that_is_pushed_is_published(tmp_path):

@@ -10,9 +10,11 @@ import click
 
 from evalkit.cli.common import find_project, format_option, in_actions, print_json
 from evalkit.errors import Problem, UsageError
+from evalkit.github.events import PullRequestEvent, ReviewEvent
 
 if TYPE_CHECKING:
-    from evalkit.github.approvals import Done
+    from evalkit.github.approvals import Approvals, Done
+    from evalkit.github.events import Event
 
 EPILOG = """\b
 Examples:
@@ -31,7 +33,7 @@ or a stamp could not be written; 2 usage, or the forge cannot be asked.
     "--event",
     metavar="FILE",
     type=click.Path(path_type=Path),
-    help="The event that started the workflow. Of a pull request: its own stamps; of a push: all that are due.",
+    help="The event that started the workflow. Of a pull request: its own stamps; of a push: all that are due; of a review: dismiss it if it is its author's.",
 )
 @click.option("--pending", is_flag=True, help="Look through all that awaits a stamp.")
 @click.option("--push", is_flag=True, help="Write the stamps; without it, only show them.")
@@ -41,18 +43,19 @@ def command(ctx: click.Context, event: Path | None, pending: bool, push: bool, o
     """Stamp approvals: `approved_by` of entries whose promotion is merged.
 
     Stamped are the people with write access whose latest review approves what was merged, and who wrote none of it.
+    An approval by somebody who did is dismissed as it comes, so that the review stays open for another person.
     Stamps go to the default branch as one commit; where it is protected, into one pull request that is kept up to date.
     Run it in a full clone of the default branch, with GITHUB_TOKEN and GITHUB_REPOSITORY set.
     """
     if (event is None) == (not pending):
         hint = "--event FILE in a workflow, --pending anywhere"
         raise UsageError(Problem("EK901", "name either an event or --pending", hint=hint))
-    number, said = (None, None) if event is None else _subject(event)
-    if said is not None:
+    started = None if event is None else _event(event)
+    if isinstance(started, PullRequestEvent) and not started.is_merged:
         if output_format == "json":
             print_json({"schema_version": 1, "applied": False, "stamps": [], "problems": []})
         else:
-            click.echo(f"Nothing to stamp: {said}.")
+            click.echo(f"Nothing to stamp: #{started.number} is not merged.")
         return 0
     from evalkit.github.api import GitHubForge
     from evalkit.github.approvals import Approvals, Done
@@ -62,6 +65,10 @@ def command(ctx: click.Context, event: Path | None, pending: bool, push: bool, o
     root = find_project(ctx).root
     forge = GitHubForge.from_environment(os.environ)
     approvals = Approvals(forge, Repository.of(root), fetch=lambda refs: fetch(root, refs, os.environ))
+    if isinstance(started, ReviewEvent):
+        _reviewed(approvals, started.number, push=push, output_format=output_format)
+        return 0
+    number = started.number if isinstance(started, PullRequestEvent) else None
     done = approvals.push(number) if push else Done(approvals.look(number))
     if output_format == "json":
         _print_json(done, pushed=push)
@@ -75,14 +82,32 @@ def command(ctx: click.Context, event: Path | None, pending: bool, push: bool, o
     return 1 if any(problem.severity == "error" for problem in problems) else 0
 
 
-def _subject(path: Path) -> tuple[int | None, str | None]:
-    """The pull request of an event, None for all that awaits a stamp; or why there is nothing to stamp."""
-    from evalkit.github.events import PullRequestEvent, ReviewEvent, read_event
+def _event(path: Path) -> Event:
+    from evalkit.github.events import read_event
 
-    event = read_event(path, os.environ.get("GITHUB_EVENT_NAME") or "pull_request")
-    if isinstance(event, PullRequestEvent):
-        return event.number, None if event.is_merged else f"#{event.number} is not merged"
-    return (event.number if isinstance(event, ReviewEvent) else None), None
+    return read_event(path, os.environ.get("GITHUB_EVENT_NAME") or "pull_request")
+
+
+def _reviewed(approvals: Approvals, number: int, *, push: bool, output_format: str) -> None:
+    """A review of a pull request that is open: an approval by its author is dismissed, and its reason given."""
+    from evalkit.github.author_reviews import dismiss, own_approvals
+    from evalkit.report.neutral import actions_log, one_line
+
+    found = own_approvals(approvals, number)
+    if push:
+        dismiss(approvals, number, found)
+    if output_format == "json":
+        told = [{"login": one.login, "entry": str(one.entry), "reason": one.reason} for one in found]
+        print_json({"schema_version": 1, "applied": push and bool(found), "dismissed": told})
+        return
+    lines = [f"{one.login} {one.reason}: the approval of {one.entry} does not count" for one in found]
+    lines = lines or [f"No approval of #{number} is by an author of what it moves."]
+    if found:
+        lines.append(
+            "Dismissed." if push else "This is a plan; nothing was changed. Carry it out with --push."
+        )
+    text = "\n".join(one_line(line, 400) for line in lines)
+    click.echo(actions_log(text) if in_actions() else text)
 
 
 def _print_json(done: Done, *, pushed: bool) -> None:

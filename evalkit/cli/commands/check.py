@@ -105,11 +105,12 @@ def _change(project: Project, base: str, head: str | None, chosen: list[Path]) -
     from evalkit.promote.base import audit_history, check_change
 
     found = check_change(project.root, base, head)
+    evidence = _evidence(project.root, base, head)
     below = {project.display(path) for path in chosen} - {"."}
     folders = tuple(f"{path}/" for path in below)
     problems = [
         problem
-        for problem in found.problems
+        for problem in (*found.problems, *evidence)
         if not below
         or problem.location is None
         or problem.location.path in below
@@ -119,6 +120,33 @@ def _change(project: Project, base: str, head: str | None, chosen: list[Path]) -
         problems += audit_history(project.root, base).problems
     click.echo(f"{found.files:,} changed since {found.base[:12]}", err=True)
     return CheckReport(tuple(problems), found.files if head is not None else 0)
+
+
+def _evidence(root: Path, base: str, head: str | None) -> list[Problem]:
+    """The runs of CI that a change adds, held against the artifacts of the workflow runs that made them."""
+    from evalkit.promote.base.change import Change
+    from evalkit.promote.base.evidence import added_runs
+
+    change = Change(root, base, head)
+    required = change.config_before.forge or (change.config_after and change.config_after.forge)
+    added = added_runs(change) if required else []
+    if not added:
+        return []
+    from evalkit.github.admission import Admission, unadmitted
+    from evalkit.github.environment import Actions
+
+    admission = None
+    if Actions(os.environ).has_token and os.environ.get("GITHUB_REPOSITORY"):
+        from evalkit.github.api import GitHubForge
+        from evalkit.github.checkout import fetch
+
+        forge = GitHubForge.from_environment(os.environ)
+        # A run may be of a newer commit of the default branch than the one that this change is compared with.
+        newest = forge.head_of(forge.default_branch()) or change.ref
+        if newest != change.ref:
+            fetch(root, [newest], os.environ)
+        admission = Admission(forge, change.repository, change.config_before, newest)
+    return unadmitted(added, admission, is_required=True)
 
 
 def _audit(project: Project, ref: str | None) -> CheckReport:

@@ -223,6 +223,12 @@ class GitHubForge:
         found = self._client.pages(what, f"/pulls/{number}/reviews", needs=_READ_PULLS)
         return [records.review(raw) for raw in found]
 
+    def dismiss_review(self, number: int, review: int, message: str) -> None:
+        """See `Forge`."""
+        what = f"dismiss a review of pull request {number}"
+        path = f"/pulls/{number}/reviews/{review}/dismissals"
+        self._client.ask(what, "PUT", path, needs=_PULLS, body={"message": message})
+
     def comments(self, number: int) -> Iterator[Comment]:
         """See `Forge`."""
         what = f"list the comments of pull request {number}"

@@ -67,6 +67,7 @@ def review(raw: Mapping[str, Any]) -> Review:
         commit=raw.get("commit_id"),
         submitted=instant(raw.get("submitted_at")),
         is_member=raw.get("author_association") in _MEMBERS,
+        id=raw["id"],
     )
 
 

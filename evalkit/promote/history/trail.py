@@ -1,7 +1,7 @@
-"""What one directory was at every commit of the main line: looked up, not compared.
+"""What a few paths were at every commit of the main line: looked up, not compared.
 
 The walk along the line names each commit's tree, and what it prints goes straight on to processes that look the
-directory up in those trees. Comparing each tree with the next, as `git log -- PATH` does, took longer.
+paths up in those trees. Comparing each tree with the next, as `git log -- PATH` does, took longer.
 Every commit is looked at, so what changed and changed back is seen to have done so.
 """
 
@@ -18,42 +18,43 @@ from evalkit.promote.history.objects import directories
 
 if TYPE_CHECKING:
     import subprocess
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from evalkit.promote.history.command import Git
 
-__all__ = ["changes_along", "follow"]
+__all__ = ["Moves", "changes_along", "follow", "look_up"]
 
 _CHUNK = 1 << 16
 """Bytes for one process at a time: some 700 commits, a few milliseconds' work."""
 _MOST_LOOKUPS = 2
 """Processes. More would wait for the walk."""
-_CACHE = "core.deltaBaseCacheLimit=8m"
+_CACHE = ("-c", "core.deltaBaseCacheLimit=8m")
 """git's default, 96 MB, took a fifth longer. Neighbours on the line are stored as
 differences from each other, in chains of 50 at most: this holds a chain for directories of some 4,000 names."""
-_LOOKUP = ("-c", _CACHE, "cat-file", "--buffer", "--batch-check=%(objectname) %(rest)")
+_LOOKUP = (*_CACHE, "cat-file", "--buffer", "--batch-check=%(objectname) %(rest)")
 """It writes a file, so that it never waits for a reader while it is given more."""
 
-States = tuple[bytes | None, ...]
+Moves = dict[int, "tuple[str | None, str | None]"]
+"""By the commit's place on the line: the ids of what lay at a path before it and after it, where they differ; None where
+nothing did. The places ascend."""
 
 
-def follow(git: Git, tip: str, folder: str) -> tuple[Line, States]:
-    """The line that ends with the commit `tip`, and what `folder` was at each of its commits.
+def follow(git: Git, tip: str, paths: Sequence[str]) -> tuple[Line, list[Moves]]:
+    """The line that ends with the commit `tip`, and how each of the paths moved along it.
 
     Args:
         git: the command.
         tip: an id.
-        folder: relative to the project; no white space.
-
-    Returns:
-        The line; and parallel to it the id of what lies at `folder`, None where there is nothing.
+        paths: relative to the project; no white space.
 
     Raises:
         UsageError: EK805, git fails.
     """
     told: list[bytes] = []
+    first, *others = (f"%T:./{path}" for path in paths)
+    form = "%n".join((f"{first} %H %ct", *others))
     with ExitStack() as stack:
-        walk_args = ("log", "--first-parent", "--no-notes", f"--format=%T:./{folder} %H %ct", tip, "--")
+        walk_args = ("log", "--first-parent", "--no-notes", f"--format={form}", tip, "--")
         walk = stack.enter_context(git.start(*walk_args))
         files = [stack.enter_context(tempfile.TemporaryFile()) for _ in range(_lookups())]
         processes = [stack.enter_context(git.start(*_LOOKUP, printed=file, is_given=True)) for file in files]
@@ -65,26 +66,50 @@ def follow(git: Git, tip: str, folder: str) -> tuple[Line, States]:
         for process in (*processes, walk):  # a lookup that failed is why the walk did
             git.finish(process)
         found = [_lines(file) for file in files]
-    words = b"".join(told).decode().split()[::-1]
-    line = line_of(words[1::3], words[::3])
-    states = chain.from_iterable(
-        islice(lines, chunk.count(b"\n")) for chunk, lines in zip(told, cycle(found), strict=False)
+    words = b"".join(told).decode().split()
+    step = len(paths) + 2  # of a commit's words: the first path's, its id, its date, the other paths'
+    line = line_of(words[1::step][::-1], words[2::step][::-1])
+    said = list(
+        chain.from_iterable(
+            islice(lines, chunk.count(b"\n")) for chunk, lines in zip(told, cycle(found), strict=False)
+        )
     )
-    return line, tuple(map(_found, states))[::-1]
+    states = [_ids(said[index :: len(paths)][::-1], len(tip)) for index in range(len(paths))]
+    return line, [_moves(dict(enumerate(state)), range(len(state))) for state in states]
 
 
-def changes_along(git: Git, states: States, folder: str) -> dict[int, list[Change]]:
+def look_up(
+    git: Git, line: Line, paths: Sequence[str], *, among: Iterable[int] | None = None
+) -> list[Moves]:
+    """How each of the paths moved along a line that was walked already.
+
+    Args:
+        git: the command.
+        line: of commits.
+        paths: relative to the project; no white space.
+        among: the places of the commits that may have changed them; without it, all of the line.
+
+    Raises:
+        UsageError: EK805, git fails.
+    """
+    places = range(len(line.ids)) if among is None else sorted(among)
+    looked_up = sorted({*places, *(place - 1 for place in places if place)})
+    names = [f"{line.ids[place]}:./{path}" for place in looked_up for path in paths]
+    said = git.share(*_LOOKUP, lines=names).splitlines()
+    states = [_ids(said[index :: len(paths)], len(line.ids[0])) for index in range(len(paths))]
+    return [_moves(dict(zip(looked_up, state, strict=True)), places) for state in states]
+
+
+def changes_along(git: Git, moves: Moves, folder: str) -> dict[int, list[Change]]:
     """The commits, by place, that changed plain files directly in the directory, and what they changed.
 
     Raises:
         UsageError: EK805, git fails.
     """
-    before_and_after = zip((None, *states), states, strict=False)
-    moved = {place: pair for place, pair in enumerate(before_and_after) if pair[0] != pair[1]}
-    files = directories(git, {state.decode() for pair in moved.values() for state in pair if state})
+    files = directories(git, {tree for pair in moves.values() for tree in pair if tree})
     found = {}
-    for place, pair in moved.items():
-        before, after = (files[state.decode()] if state else {} for state in pair)
+    for place, pair in moves.items():
+        before, after = (files[tree] if tree else {} for tree in pair)
         found[place] = [
             Change(f"{folder}/{name}", before.get(name), after.get(name))
             for name in sorted(before.keys() | after.keys())
@@ -118,11 +143,20 @@ def _give(process: subprocess.Popen[bytes], chunk: bytes) -> bool:
     return True
 
 
-def _found(said: bytes) -> bytes | None:
-    """The id in a line of a lookup."""
-    return None if said.endswith(b" missing") else said.partition(b" ")[0]
-
-
 def _lines(printed: IO[bytes]) -> Iterator[bytes]:
     printed.seek(0)
     return iter(printed.read().splitlines())
+
+
+def _ids(said: Iterable[bytes], size: int) -> list[bytes | None]:
+    """The id in each line of a lookup."""
+    return [None if line.endswith(b" missing") else line[:size] for line in said]
+
+
+def _moves(at: Mapping[int, bytes | None], places: Iterable[int]) -> Moves:
+    pairs = ((place, at.get(place - 1), at[place]) for place in places)
+    return {
+        place: (before and before.decode(), after and after.decode())
+        for place, before, after in pairs
+        if before != after
+    }

@@ -94,7 +94,7 @@ def run_act(call: ActCall, tools: Path) -> ActResult:
     clone, home = call.folder / "clone", call.folder / "home"
     home.mkdir(parents=True)
     for command in (
-        ["clone", "-q", "--shared", "--no-checkout", str(call.repository), str(clone)],
+        ["clone", "-q", "--no-checkout", str(call.repository), str(clone)],
         ["-C", str(clone), "fetch", "-q", "origin", call.sha],
         ["-C", str(clone), "checkout", "-q", "--detach", call.sha],
         [
