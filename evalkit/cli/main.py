@@ -26,6 +26,7 @@ COMMANDS: dict[str, str] = {
     "check": "Validate every file of the project.",
     "resolve": "Show what an application gets: the config that serves now.",
     "plan": "Show which evaluations a change needs, as a CI matrix.",
+    "replay": "Score the recordings that a change brings; call nobody.",
     "merge": "Merge the shards of a run, and judge it.",
     "record": "Write what CI measured into a pull request.",
     "approve": "Write who approved a merged promotion into the entry.",

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from evalkit.promote.audit import tenures
 from evalkit.promote.authorship import MOVES, authors_of_version
-from evalkit.promote.history import place
 from evalkit.promote.history.objects import blobs
 from evalkit.promote.identity import approvers, is_same_person
 from evalkit.promote.standing import entry_path, read_entry
@@ -101,7 +100,7 @@ def account_of(repository: Repository, history: NameHistory, version: int, tip: 
     Raises:
         UsageError: EK805, git fails.
     """
-    git = place.find(repository.root).git
+    git = repository.git
     changes = tuple(c for c in history.transitions() if c.version == version)
     approval = _approval(changes)
     until = _until(history, version, approval)

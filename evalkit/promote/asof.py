@@ -101,14 +101,14 @@ def since_moment(
 
 
 def history_until(repository: Repository, name: str, asked: AsOf) -> NameHistory:
-    """A name's history up to the commit in effect; without moments if it began later.
+    """A name's history up to the commit in effect, without what merges brought; without moments if it began later.
 
     Raises:
         UsageError: as `Repository.history`.
     """
     if asked.when.reading == "commit" and asked.commit:
-        return repository.history(name, asked.commit.id)
-    history = repository.history(name, asked.ref)
+        return repository.history(name, asked.commit.id, people=False)
+    history = repository.history(name, asked.ref, people=False)
     last = history.at(asked.moment)
     count = history.moments.index(last) + 1 if last else 0
     return replace(history, moments=history.moments[:count])

@@ -19,10 +19,9 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from evalkit.promote.history.commits import FIELDS, records
 from evalkit.promote.history.objects import blobs, blobs_at
 from evalkit.promote.history.people import authors_of, co_authors_of
-from evalkit.promote.history.states import simple
+from evalkit.promote.history.states import parsed, simple
 from evalkit.promote.standing import entry_path, read_entry
 from evalkit.runtime.refs import Ref
-from evalkit.runtime.yaml_source import parse_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
     from evalkit.promote.history import CommitInfo, Moment
     from evalkit.promote.history.command import Git
 
-__all__ = ["MOVES", "Wrote", "authors_of_version"]
+__all__ = ["MOVES", "Wrote", "authors_of_version", "components_of"]
 
 MOVES = frozenset({"status", "exposure"})
 """What somebody may have written without writing any of the config."""
@@ -83,8 +82,8 @@ def authors_of_version(
     replaced, since = _served(moments[:-1], env, version)
     former = moments[-1].versions.get(replaced) if replaced is not None else None
     contents = blobs(git, [state.digest_key for state in (own, former) if state])
-    files = {entry_path(name, version): "entry", **_components(read_entry(contents[own.digest_key], name))}
-    shared = _components(read_entry(contents[former.digest_key], name)) if former else {}
+    files = {entry_path(name, version): "entry", **components_of(read_entry(contents[own.digest_key], name))}
+    shared = components_of(read_entry(contents[former.digest_key], name)) if former else {}
     kept = [path for path in files if path in shared]
     found = {
         **_commits(git, [path for path in files if path not in shared], tip, None),
@@ -106,8 +105,8 @@ def _served(moments: Sequence[Moment], env: str, version: int) -> tuple[int | No
     return replaced, since
 
 
-def _components(entry: Mapping[str, Any]) -> dict[str, str]:
-    """The files that an entry refers to, each with its ref."""
+def components_of(entry: Mapping[str, Any]) -> dict[str, str]:
+    """The prompt, tools and class that an entry refers to: the path of each, and its ref."""
     found = {}
     for key, kind in _KINDS.items():
         text = entry.get(key)
@@ -164,5 +163,5 @@ def _keys(raw: bytes, path: str) -> dict[str, Any] | None:
     """The keys of a file; None where it cannot be read."""
     if (plain := simple(raw)) is not None:
         return plain
-    source, problems = parse_bytes(raw, path)
-    return source.data if not problems and isinstance(source.data, dict) else None
+    data = parsed(raw, path)
+    return data if isinstance(data, dict) else None

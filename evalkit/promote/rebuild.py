@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from evalkit.errors import ConfigError, Location
-from evalkit.runtime.compile import PATHS, compile_registry
-from evalkit.runtime.git import Git
+from evalkit.promote.authorship import components_of
+from evalkit.promote.standing import read_entry
+from evalkit.runtime.bundle import Commit
+from evalkit.runtime.compile import compile_registry
 
 if TYPE_CHECKING:
     from evalkit.errors import Problem
@@ -21,20 +23,16 @@ def bundle_then(repository: Repository, commit: str, name: str) -> Bundle:
 
     Raises:
         ConfigError: it does not compile; places are written `commit:path`, as `git show` takes them.
-        SourceError: EK704, the clone is shallow, so the commit's number is not known.
+        UsageError: EK803, the clone is shallow, so the commit's number is not known.
     """
-    wanted = {path: raw for path, raw in repository.files(commit).items() if _concerns(path, name)}
-    git = Git(str(repository.root), str(repository.root))
-    where = f"commit {commit[:12]}"
+    files = repository.files(commit, ["evalkit.yaml", f"registry/entries/{name}"])
+    entries = (read_entry(raw, path) for path, raw in files.items() if path.startswith("registry/entries/"))
+    files |= repository.files(commit, sorted({path for entry in entries for path in components_of(entry)}))
+    number, seconds = repository.number(commit)
     try:
-        return compile_registry(wanted, git.commit(commit), where=where)
+        return compile_registry(files, Commit(commit, number, seconds), where=f"commit {commit[:12]}")
     except ConfigError as error:
         raise ConfigError(_at(problem, commit) for problem in error.problems) from None
-
-
-def _concerns(path: str, name: str) -> bool:
-    match = PATHS.fullmatch(path)
-    return match is not None and (match[1] != "entries" or match[2] == name)
 
 
 def _at(problem: Problem, commit: str) -> Problem:

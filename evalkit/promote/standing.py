@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from evalkit.promote.asof import history_until
 from evalkit.promote.audit import current_roles, shares
-from evalkit.promote.history import place
 from evalkit.promote.history.objects import blobs
-from evalkit.promote.history.states import read_state, simple
-from evalkit.runtime.compile import PATHS
-from evalkit.runtime.refs import is_name
+from evalkit.promote.history.states import parsed, read_state, simple
 from evalkit.runtime.serving import serving
-from evalkit.runtime.yaml_source import parse_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -22,6 +18,8 @@ if TYPE_CHECKING:
     from evalkit.promote.audit import Share, Tenure
     from evalkit.promote.history import NameHistory, Repository
     from evalkit.promote.history.states import VersionState
+
+    _Files: TypeAlias = Mapping[tuple[str, int], bytes]
 
 __all__ = ["Standing", "entry_path", "read_entry", "standing_of_all", "standing_of_name"]
 
@@ -70,7 +68,7 @@ def standing_of_all(
         return []
     if since:
         return _of_histories(repository, list(repository.histories(asked.commit.id).values()), envs)
-    files = repository.files(asked.commit.id)
+    files = repository.entries(asked.commit.id)
     found: list[Standing] = []
     for name, versions in sorted(_states(files).items()):
         states = [state for state in versions.values() if state is not None]
@@ -93,7 +91,7 @@ def _of_histories(
         for history, row in rows
         if row.served
     }
-    contents = blobs(place.find(repository.root).git, blob.values())
+    contents = blobs(repository.git, blob.values())
     return [_with_entry(row, contents[blob[id(row)]]) if row.served else row for _, row in rows]
 
 
@@ -111,7 +109,7 @@ def _with_entry(row: Standing, raw: bytes) -> Standing:
 
 
 def _rows(
-    name: str, env: str, states: Sequence[VersionState], files: Mapping[str, bytes]
+    name: str, env: str, states: Sequence[VersionState], files: _Files
 ) -> Iterator[Standing]:
     try:
         live = serving((state.state for state in states), env)
@@ -119,18 +117,16 @@ def _rows(
         yield Standing(name, env, None, conflict=str(error))
         return
     for share in shares(live):
-        yield _with_entry(Standing(name, env, share), files[entry_path(name, share.version)])
+        yield _with_entry(Standing(name, env, share), files[name, share.version])
     if live is None:
         yield Standing(name, env, None)
 
 
-def _states(files: Mapping[str, bytes]) -> dict[str, dict[int, VersionState | None]]:
+def _states(files: _Files) -> dict[str, dict[int, VersionState | None]]:
     """What each entry file says, by name and version; None where it cannot be read."""
     found: dict[str, dict[int, VersionState | None]] = {}
-    for path, raw in files.items():
-        match = PATHS.fullmatch(path)
-        if match and match[1] == "entries" and is_name(match[2]):
-            found.setdefault(match[2], {})[int(match[3])] = read_state(raw, int(match[3]), "", path)
+    for (name, version), raw in files.items():
+        found.setdefault(name, {})[version] = read_state(raw, version, "", entry_path(name, version))
     return found
 
 
@@ -143,8 +139,8 @@ def read_entry(raw: bytes, path: str) -> dict[str, Any]:
     """The keys of an entry file; none if it cannot be read."""
     if (plain := simple(raw)) is not None:  # most are, and a registry has thousands
         return plain
-    source, problems = parse_bytes(raw, path)
-    return source.data if not problems and isinstance(source.data, dict) else {}
+    data = parsed(raw, path)
+    return data if isinstance(data, dict) else {}
 
 
 def _model(entry: Mapping[str, Any]) -> str | None:

@@ -54,7 +54,7 @@ def command(
     holds = hold_changes(repository, name, line)
     history = known_history(repository, name, line)
     moved = [change for change in history.transitions() if everything or is_notable(change)]
-    shown = with_holds(moved, holds())[::-1]
+    shown = with_holds(moved, holds)[::-1]
     if start is not None:
         shown = [change for change in shown if change.commit.time >= start]
     total, shown = len(shown), shown[:limit]

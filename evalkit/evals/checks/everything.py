@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from evalkit.evals.checks.evidence import check_evaluations, check_evidence
+from evalkit.evals.checks.recordings import check_recordings
 from evalkit.evals.checks.suites import check_suites, is_wanted, prompts_by_suite
 from evalkit.registry.checks import Catalog, check_registry, walk
 
@@ -62,6 +63,7 @@ def check_project(project: Project, today: date, paths: Sequence[Path] = ()) -> 
         catalog, wanted, needed=lambda name: any(s in suites for s in catalog.policy_for(name).suites)
     )
     evidence = check_evidence(catalog, wanted)
+    recordings = check_recordings(catalog, wanted)
     evaluations = check_evaluations(catalog, registry.entries)
     assigned = prompts_by_suite(catalog, registry.entries)
     of_suites = check_suites(catalog, assigned, wanted)
@@ -69,11 +71,12 @@ def check_project(project: Project, today: date, paths: Sequence[Path] = ()) -> 
         [
             *registry.problems,
             *evidence.problems,
+            *recordings.problems,
             *(p for p in evaluations if p.location and wanted(p.location.path)),
             *of_suites.problems,
         ]
     )
-    files = registry.files + evidence.files + of_suites.files
+    files = registry.files + evidence.files + recordings.files + of_suites.files
     return CheckReport(tuple(sorted(problems, key=_order)), files)
 
 

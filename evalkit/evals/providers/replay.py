@@ -18,17 +18,24 @@ if TYPE_CHECKING:
 __all__ = ["Recording"]
 
 MAX_PROBLEMS = 1000
+_LARGEST = 1e15
+"""Of a latency or a cost: sums of them stay exact enough, and finite."""
 
 
 class Recording:
     """A recording, validated when it is opened; answers are read from disk as they are asked for.
 
+    Args:
+        path: the file.
+        display: how messages name it, if not by its path.
+
     Raises:
         ConfigError: EK507, with every bad line.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, display: str | None = None) -> None:
         self.path = path
+        self._display = display or str(path)
         self.generation_digest: str | None = None
         """The one digest that every line carries; None when none does."""
         self._first: dict[str, int] = {}
@@ -60,7 +67,7 @@ class Recording:
         if ids:
             shown = ", ".join(ids[:5]) + (f" and {len(ids) - 5} more" if len(ids) > 5 else "")
             message = f"recorded more often than the suite asks ({repeats}): {shown}"
-            raise ConfigError(Problem("EK507", message, Location(str(self.path))))
+            raise ConfigError(Problem("EK507", message, Location(self._display)))
 
     def answer(self, case_id: str, repeat: int) -> Answer | None:
         """The recorded answer, or None where the recording has none for this case and repeat."""
@@ -73,7 +80,7 @@ class Recording:
     def _index(self) -> list[Problem]:
         problems: list[Problem] = []
         digests: set[str | None] = set()
-        display = str(self.path)
+        display = self._display
         try:
             file = self.path.open("rb")
         except OSError as error:
@@ -126,7 +133,34 @@ def _parse(line: bytes, location: Location) -> dict[str, Any] | Problem:
     if calls is not None and not (isinstance(calls, list) and all(_call(call) for call in calls)):
         hint = '"tool_calls": [{"name": "f", "arguments": {"a": 1}}]'
         return Problem("EK507", "'tool_calls' is a list of calls with name and arguments", location, hint)
+    if (wrong := _mistyped(row)) is not None:
+        return Problem("EK507", wrong, location)
     return row
+
+
+def _mistyped(row: dict[str, Any]) -> str | None:
+    """What is said beside the answer, and is not what it should be; only what is measured is read from it."""
+    for key in ("generation_digest", "finish_reason", "served_model"):
+        if not isinstance(row.get(key), str | None):
+            return f"'{key}' is text"
+    tokens = row.get("tokens")
+    if not isinstance(tokens, dict | None):
+        return "'tokens' is a mapping of 'in' and 'out'"
+    for key in ("in", "out"):
+        count = (tokens or {}).get(key)
+        if not isinstance(count, int | None) or isinstance(count, bool) or (count or 0) < 0:
+            return f"'tokens.{key}' is a whole number, 0 or more"
+    for key in ("latency_ms", "cost_usd"):
+        number = row.get(key)
+        if number is not None and not _is_amount(number):
+            return f"'{key}' is a number, 0 or more"
+    return None
+
+
+def _is_amount(number: object) -> bool:
+    if isinstance(number, bool) or not isinstance(number, int | float):
+        return False
+    return 0 <= number <= _LARGEST  # false for NaN, too
 
 
 def _is_unicode(row: Any) -> bool:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from evalkit.promote.history.command import Git
     from evalkit.promote.history.line import Change, Line
 
-__all__ = ["ENTRIES", "Gatherer", "by_name"]
+__all__ = ["ENTRIES", "Gatherer", "by_name", "entry_of"]
 
 ENTRIES = "registry/entries"
 _ENTRY = re.compile(rf"{ENTRIES}/([^/]+)/v([1-9][0-9]{{0,8}})\.yaml")
@@ -30,14 +30,20 @@ Changes = dict[int, dict[int, "Change"]]
 """By the commit's place on the line, then by version."""
 
 
+def entry_of(path: str) -> tuple[str, int] | None:
+    """The name and the version whose entry lies at a path; None for any other file."""
+    match = _ENTRY.fullmatch(path)
+    return (match[1], int(match[2])) if match and is_name(match[1]) else None
+
+
 def by_name(touched: Mapping[int, Iterable[Change]]) -> dict[str, Changes]:
     """The changes of entry files, apart by name."""
     found: dict[str, Changes] = {}
     for place in sorted(touched):
         for change in touched[place]:
-            match = _ENTRY.fullmatch(change.path)
-            if match and is_name(match[1]):
-                found.setdefault(match[1], {}).setdefault(place, {})[int(match[2])] = change
+            if entry := entry_of(change.path):
+                name, version = entry
+                found.setdefault(name, {}).setdefault(place, {})[version] = change
     return found
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from evalkit.promote.history.people import approver_named, authors_of, pull_request, reason_of
-from evalkit.runtime.yaml_source import parse_bytes
+from evalkit.promote.history.states import parsed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -123,8 +123,8 @@ def _listed(raw: bytes | None, path: str, key: str) -> list[dict[str, Any]]:
     """The mappings of a file's list; none of a file that cannot be read."""
     if raw is None:
         return []
-    source, problems = parse_bytes(raw, path)
-    listed = source.data.get(key) if not problems and isinstance(source.data, dict) else None
+    data = parsed(raw, path)
+    listed = data.get(key) if isinstance(data, dict) else None
     return [item for item in listed if isinstance(item, dict)] if isinstance(listed, list) else []
 
 
@@ -132,8 +132,8 @@ def _holds(raw: bytes | None, path: str) -> list[dict[str, Any]]:
     """The holds that a file lists; a file may also be one hold. One that cannot be read has none."""
     if raw is None:
         return []
-    source, problems = parse_bytes(raw, path)
-    if problems or not isinstance(source.data, dict):
+    data = parsed(raw, path)
+    if not isinstance(data, dict):
         return []
-    listed = source.data.get("holds", [source.data])
+    listed = data.get("holds", [data])
     return [hold for hold in listed if isinstance(hold, dict)] if isinstance(listed, list) else []

@@ -76,9 +76,7 @@ def line_of(ids: Iterable[str], dates: Iterable[str]) -> Line:
     return Line(tuple(ids), committed, tuple(accumulate(committed, max)))
 
 
-def touches(
-    git: Git, line: Line, paths: Sequence[str], *, among: Iterable[int] | None = None, few: int = FEW
-) -> dict[int, list[Change]]:
+def touches(git: Git, line: Line, paths: Sequence[str], *, few: int = FEW) -> dict[int, list[Change]]:
     """The commits of the line, by place, that changed plain files below the directories, and what they changed.
 
     What a directory was is looked up at each commit, and only trees that differ from the one before are compared.
@@ -88,21 +86,17 @@ def touches(
         git: the command.
         line: of commits.
         paths: of directories, relative to the project; none within another.
-        among: the places of the commits that may have changed them; without it, all of the line.
         few: lines that one process deals with sooner than two would.
 
     Raises:
         UsageError: EK805, git fails.
     """
-    places = range(len(line.ids)) if among is None else sorted(among)
-    looked_up = sorted({*places, *(place - 1 for place in places if place)})
-    commits = [line.ids[place] for place in looked_up]
     nothing = _EMPTY[len(line.ids[0])]
     found: dict[int, list[Change]] = {}
-    for path, trees in zip(paths, trees_at(git, commits, paths), strict=True):
-        at = dict(zip(looked_up, trees, strict=True))
-        moved = [place for place in places if at[place] != at.get(place - 1)]
-        compared = [f"{at.get(place - 1) or nothing} {at[place] or nothing}" for place in moved]
+    for path, trees in zip(paths, trees_at(git, line.ids, paths), strict=True):
+        before = [None, *trees]
+        moved = [place for place, tree in enumerate(trees) if tree != before[place]]
+        compared = [f"{before[place] or nothing} {trees[place] or nothing}" for place in moved]
         printed = git.share("diff-tree", "--stdin", *_RAW, lines=compared, few=few)
         for number, change in _changes(printed, f"{path}/".encode()):
             found.setdefault(moved[number], []).append(change)

@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING
 from evalkit.errors import Problem, UsageError
 from evalkit.promote.history import place
 from evalkit.promote.history.commits import commits
-from evalkit.promote.history.gather import ENTRIES, Gatherer, by_name
+from evalkit.promote.history.gather import ENTRIES, Gatherer, by_name, entry_of
 from evalkit.promote.history.line import changes_of, touches, walk
 from evalkit.promote.history.objects import blobs, listing
 from evalkit.promote.history.timeline import NameHistory
-from evalkit.promote.history.trail import changes_along, follow
+from evalkit.promote.history.trail import Moves, changes_along, follow, look_up
 from evalkit.promote.history.worktree import FileChange, disk_changes, is_inside
-from evalkit.runtime.compile import PATHS
 from evalkit.runtime.refs import is_name
 
 if TYPE_CHECKING:
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
+    from evalkit.promote.history.command import Git
     from evalkit.promote.history.commits import CommitInfo
     from evalkit.promote.history.gather import Changes
     from evalkit.promote.history.line import Line
@@ -43,7 +43,9 @@ class Repository:
         self._prefix = where.prefix
         self._is_shallow = where.is_shallow
         self._lines: dict[str, Line] = {}
-        self._changes: dict[tuple[str, str], Changes] = {}
+        self._entries: dict[str, dict[tuple[str, int], bytes]] = {}
+        self._moves: dict[tuple[str, str], Moves] = {}
+        """How a path moved along the line that ends with a commit."""
 
     @classmethod
     def of(cls, root: Path) -> Repository:
@@ -53,6 +55,11 @@ class Repository:
             UsageError: EK801, there is none, or it is a bare one; EK802, it has no commit; EK805, git does not work.
         """
         return cls(root, place.find(root))
+
+    @property
+    def git(self) -> Git:
+        """The command, in the project."""
+        return self._git
 
     def main_ref(self) -> str:
         """The line that counts: what is on it has taken effect.
@@ -75,8 +82,13 @@ class Repository:
         found = self._id(ref)
         return commits(self._git, [found])[found]
 
-    def history(self, name: str, ref: str | None = None) -> NameHistory:
+    def history(self, name: str, ref: str | None = None, *, people: bool = True) -> NameHistory:
         """All that happened to a name's entries on the main line, or on the line that ends with `ref`.
+
+        Args:
+            name: of the entries.
+            ref: the end of the line.
+            people: whether to look up what `histories` leaves out.
 
         Raises:
             UsageError: EK803, the clone is shallow and the name is older than what it holds; EK804, there is no such
@@ -89,16 +101,41 @@ class Repository:
         line = self._line(tip)
         if self._is_cut(line) and (not changes or 0 in changes):
             raise _cut_off(f"the history of {name}", line)
-        return Gatherer(self._git, self._prefix, line).histories({name: changes}, people=True)[name]
+        return Gatherer(self._git, self._prefix, line).histories({name: changes}, people=people)[name]
 
-    def read_along(self, name: str, ref: str | None = None) -> None:
+    def read_along(self, name: str, ref: str | None = None, also: Sequence[str] = ()) -> str:
         """Read a line together with what happened to a name on it; `commit_at` and `history` then read neither again.
+
+        Args:
+            name: of the entries.
+            ref: the end of the line.
+            also: files that `touching` will be asked for.
+
+        Returns:
+            The id of the line's last commit.
 
         Raises:
             UsageError: EK804, EK805, EK806.
         """
+        tip = self._id(ref)
         if is_name(name):
-            self._changes_of(name, self._id(ref))
+            self._follow(tip, [f"{ENTRIES}/{name}", *also])
+        return tip
+
+    def touching(self, path: str, ref: str | None = None) -> list[CommitInfo]:
+        """The commits of the line that changed a file, oldest first, each with the time at which it took effect.
+
+        Args:
+            path: relative to the project; no white space.
+            ref: the end of the line. A shallow clone tells of as much of it as it holds.
+
+        Raises:
+            UsageError: EK804, EK805, EK806.
+        """
+        tip = self._id(ref)
+        moves, line = self._follow(tip, [path])[0], self._line(tip)
+        known = commits(self._git, [line.ids[place] for place in moves])
+        return [known[line.ids[place]].effective(line.time(place)) for place in moves]
 
     def histories(self, ref: str | None = None, *, people: bool = False) -> dict[str, NameHistory]:
         """The history of every name that ever was on the line, sorted by name, in one pass.
@@ -120,12 +157,8 @@ class Repository:
 
     def names(self, ref: str | None = None) -> list[str]:
         """The names with entries at a commit (that of the main line's tip without one), sorted."""
-        found = {
-            blob.path.split("/")[2]
-            for blob in listing(self._git, self._id(ref), [ENTRIES])
-            if _is_entry(blob.path)
-        }
-        return sorted(found)
+        listed = listing(self._git, self._id(ref), [ENTRIES])
+        return sorted({entry[0] for blob in listed if (entry := entry_of(blob.path))})
 
     def commit_at(self, when: datetime, ref: str | None = None) -> CommitInfo | None:
         """The commit of the main line (or of that which ends with `ref`) whose files were in effect at a moment.
@@ -161,9 +194,28 @@ class Repository:
             return None
         return commits(self._git, [found])[found].effective(line.time(line.ids.index(found)))
 
-    def files(self, commit: str) -> dict[str, bytes]:
-        """The files of a commit that a bundle is made of, by path relative to the project, for `compile_registry`."""
-        listed = listing(self._git, self._id(commit), ["evalkit.yaml", "registry"])
+    def entries(self, commit: str) -> dict[tuple[str, int], bytes]:
+        """The entry files of a commit, by name and version."""
+        tip = self._id(commit)
+        if tip not in self._entries:
+            listed = listing(self._git, tip, [ENTRIES])
+            wanted = {entry: blob.id for blob in listed if (entry := entry_of(blob.path))}
+            contents = blobs(self._git, wanted.values())
+            self._entries[tip] = {entry: contents[blob] for entry, blob in wanted.items()}
+        return self._entries[tip]
+
+    def files(
+        self, commit: str, under: Sequence[str] = ("evalkit.yaml", "registry")
+    ) -> dict[str, bytes]:
+        """The files of a commit that a bundle is made of, by path relative to the project, for `compile_registry`.
+
+        Args:
+            commit: a ref.
+            under: only what lies at or below these paths.
+        """
+        from evalkit.runtime.compile import PATHS  # few of those who ask history need a compiler
+
+        listed = listing(self._git, self._id(commit), under)
         wanted = {blob.path: blob.id for blob in listed if PATHS.fullmatch(blob.path)}
         contents = blobs(self._git, wanted.values())
         return {path: contents[blob] for path, blob in wanted.items()}
@@ -218,6 +270,8 @@ class Repository:
         )
 
     def _id(self, ref: str | None) -> str:
+        if ref in self._lines:
+            return ref  # an id that was found before
         return place.commit_named(self._git, self.main_ref() if ref is None else ref)
 
     def _line(self, tip: str) -> Line:
@@ -227,45 +281,45 @@ class Repository:
         return self._lines[tip]
 
     def _changes_of(self, name: str, tip: str) -> Changes:
-        """The changes of a name on the line that ends with `tip`, each read once."""
-        if (tip, name) not in self._changes:
-            known = self._known_changes(name, tip)
-            self._changes[tip, name] = self._read_changes(name, tip) if known is None else known
-        return self._changes[tip, name]
-
-    def _known_changes(self, name: str, tip: str) -> Changes | None:
-        """Those that were read with a line that goes on after `tip`."""
-        for (later, other), changes in self._changes.items():
-            if other == name and tip in self._lines[later].ids:
-                last = self._lines[later].ids.index(tip)
-                return {place: change for place, change in changes.items() if place <= last}
-        return None
-
-    def _read_changes(self, name: str, tip: str) -> Changes:
+        """The changes of a name on the line that ends with `tip`."""
         folder = f"{ENTRIES}/{name}"
-        if place.has_commit_graph(self._git):
-            # git finds them sooner with one, which may say what paths each commit changed.
-            touched = touches(self._git, self._line(tip), [folder], among=self._touching(tip, folder))
-        elif tip in self._lines:
-            touched = touches(self._git, self._line(tip), [folder])
-        else:
-            self._lines[tip], states = follow(self._git, tip, folder)
-            touched = changes_along(self._git, states, folder)
+        touched = changes_along(self._git, self._follow(tip, [folder])[0], folder)
         return by_name(touched).get(name, {})
 
-    def _touching(self, tip: str, path: str) -> list[int]:
-        """The places of the commits that git finds to have changed a path."""
+    def _follow(self, tip: str, paths: Sequence[str]) -> list[Moves]:
+        """How paths moved on the line that ends with `tip`, each read once; what is new together."""
+        new = [path for path in paths if (tip, path) not in self._moves]
+        new = [path for path in new if not self._is_known_later(tip, path)]
+        if new:
+            self._moves |= zip(((tip, path) for path in new), self._read_moves(tip, new), strict=True)
+        return [self._moves[tip, path] for path in paths]
+
+    def _is_known_later(self, tip: str, path: str) -> bool:
+        """Whether the path was read along a line that goes on after `tip`; then so much of it is known now."""
+        for (later, other), moves in self._moves.items():
+            if other == path and tip in self._lines[later].ids:
+                last = self._lines[later].ids.index(tip)
+                self._moves[tip, path] = {place: pair for place, pair in moves.items() if place <= last}
+                return True
+        return False
+
+    def _read_moves(self, tip: str, paths: Sequence[str]) -> list[Moves]:
+        if place.has_commit_graph(self._git):
+            # git finds them sooner with one, which may say what paths each commit changed.
+            return look_up(self._git, self._line(tip), paths, among=self._touching(tip, paths))
+        if tip in self._lines:
+            return look_up(self._git, self._line(tip), paths)
+        self._lines[tip], moves = follow(self._git, tip, paths)
+        return moves
+
+    def _touching(self, tip: str, paths: Sequence[str]) -> list[int]:
+        """The places of the commits that git finds to have changed one of the paths."""
         places = {commit: index for index, commit in enumerate(self._line(tip).ids)}
-        touching = self._git.run("rev-list", "--first-parent", tip, "--", path).decode().split()
+        touching = self._git.run("rev-list", "--first-parent", tip, "--", *paths).decode().split()
         return [places[commit] for commit in touching]
 
     def _is_cut(self, line: Line) -> bool:
         return self._is_shallow and line.ids[0] in place.shallow_commits(self._git)
-
-
-def _is_entry(path: str) -> bool:
-    found = PATHS.fullmatch(path)
-    return found is not None and found[1] == "entries" and is_name(found[2])
 
 
 def _cut_off(what: str, line: Line) -> UsageError:

@@ -14,12 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 from evalkit.runtime.serving import EntryState
 from evalkit.runtime.shapes import STATUS
-from evalkit.runtime.yaml_source import parse_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["VersionState", "read_state", "simple"]
+__all__ = ["VersionState", "parsed", "read_state", "simple"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +41,16 @@ def read_state(raw: bytes, version: int, blob: str, path: str) -> VersionState |
     """
     data: Any = simple(raw)
     if data is None:
-        source, problems = parse_bytes(raw, path)
-        data = None if problems else source.data
+        data = parsed(raw, path)
     return _state(data, version, blob) if isinstance(data, dict) else None
+
+
+def parsed(raw: bytes, path: str) -> Any:
+    """What any YAML file holds; None if it cannot be read."""
+    from evalkit.runtime.yaml_source import parse_bytes  # most files are simple: the library is seldom needed
+
+    source, problems = parse_bytes(raw, path)
+    return None if problems else source.data
 
 
 def _state(data: Mapping[str, Any], version: int, blob: str) -> VersionState | None:

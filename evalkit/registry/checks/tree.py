@@ -26,7 +26,7 @@ _LOOSE_VERSION = re.compile(r"[vV]?0*([1-9][0-9]{0,8})")
 _BY_NAME = {"holds": "a hold", "overrides": "a list of overrides"}
 """Folders with one file for each entry name."""
 
-_FOLDERS = (*KINDS, *_BY_NAME, "evidence", "schemas")
+_FOLDERS = (*KINDS, *_BY_NAME, "evidence", "recordings", "schemas")
 _READ_AS_TEXT = (".yaml", ".yml", ".json", ".jsonl", ".csv", ".parquet")
 
 
@@ -35,13 +35,13 @@ class Found:
     """A file in its place."""
 
     kind: str
-    """`entries`, `prompts`, `tools`, `classes`, `suites`, `holds`, `overrides` or `evidence`."""
+    """`entries`, `prompts`, `tools`, `classes`, `suites`, `holds`, `overrides`, `evidence` or `recordings`."""
     ref: Ref
     """What its path names. Holds and overrides have no version: 0."""
     path: Path
     display: str
     suite: Ref | None = None
-    """Of evidence: the suite."""
+    """Of evidence and recordings: the suite."""
 
 
 @dataclass(slots=True)
@@ -52,6 +52,7 @@ class Tree:
         default_factory=lambda: {kind: {} for kind in (*KINDS, "suites", *_BY_NAME)}
     )
     evidence: list[Found] = field(default_factory=list)
+    recordings: list[Found] = field(default_factory=list)
     beside_suites: dict[Ref, list[str]] = field(default_factory=dict)
     """The names of the other files in a suite's directory."""
     problems: list[Problem] = field(default_factory=list)
@@ -72,7 +73,7 @@ class Tree:
         return self._by_name[kind]
 
     def __len__(self) -> int:
-        return sum(map(len, self.found.values())) + len(self.evidence)
+        return sum(map(len, self.found.values())) + len(self.evidence) + len(self.recordings)
 
 
 def walk(root: Path) -> Tree:
@@ -112,7 +113,9 @@ class _Walk:
             elif entry.name in _BY_NAME:
                 self._files_by_name(entry.name, place)
             elif entry.name == "evidence":
-                self._evidence(place)
+                self._of_suites(place, "evidence", ".json", self._tree.evidence)
+            elif entry.name == "recordings":
+                self._of_suites(place, "a recording", ".jsonl", self._tree.recordings)
             elif entry.name != "schemas":
                 guess = close_match(entry.name, _FOLDERS)
                 hint = f"did you mean registry/{guess}?" if guess else f"folders: {', '.join(_FOLDERS)}"
@@ -154,17 +157,18 @@ class _Walk:
                     place, f"{_BY_NAME[kind]} is a file {folder}/<entry name>.yaml", is_dir=entry.is_dir()
                 )
 
-    def _evidence(self, folder: str) -> None:
-        shape = f"evidence lies at {folder}/<entry name>/v1/<suite>@v1.json"
+    def _of_suites(self, folder: str, what: str, ending: str, listed: list[Found]) -> None:
+        """What there is once for each version of an entry and each suite."""
+        shape = f"{what} lies at {folder}/<entry name>/v1/<suite>@v1{ending}"
+        kind = folder.rpartition("/")[2]
         for entry, name, version in self._versions_in(folder, shape):
             for file in self._scan(entry):
                 place = f"{entry}/{file.name}"
-                suite = Ref.parse(file.name.removesuffix(".json"))
-                if file.is_dir() or not file.name.endswith(".json") or f"{suite}.json" != file.name:
+                suite = Ref.parse(file.name.removesuffix(ending))
+                if file.is_dir() or not file.name.endswith(ending) or f"{suite}{ending}" != file.name:
                     self._stray(place, shape, is_dir=file.is_dir())
                 else:
-                    path = Path(self._root, place)
-                    self._tree.evidence.append(Found("evidence", Ref(name, version), path, place, suite))
+                    listed.append(Found(kind, Ref(name, version), Path(self._root, place), place, suite))
 
     def _suites(self) -> None:
         shape = "a suite lies at suites/<name>/v1/suite.yaml"
