@@ -169,9 +169,10 @@ def _write(
 
 COMMANDS: dict[str, tuple[list[str], float | None]] = {
     "at WHEN": (["at", "2024-06-01"], 1),
+    "at now": (["at", "now"], 1),
     "at WHEN NAME": (["at", "2024-06-01", "feature-010"], 1),
     "log NAME": (["log", "feature-010"], 1),
-    "who NAME": (["who", "feature-010"], None),
+    "who NAME": (["who", "feature-010"], 1),
     "resolve NAME --at": (["resolve", "feature-010", "--env", "production", "--at", "2024-06-01"], 1),
     "check": (["check"], 5),
     "check --base": (["check", "--base", "main"], 5),

@@ -24,6 +24,7 @@ __all__ = ["COMMANDS", "cli", "run"]
 COMMANDS: dict[str, str] = {
     "run": "Evaluate an entry against its suites.",
     "check": "Validate every file of the project.",
+    "power": "Say how many cases a suite needs to decide its own rule.",
     "resolve": "Show what an application gets: the config that serves now.",
     "plan": "Show which evaluations a change needs, as a CI matrix.",
     "replay": "Score the recordings that a change brings; call nobody.",

@@ -53,7 +53,7 @@ class Aggregate:
         self._hashed = hashed_labels
         self._pending: dict[int, _Pending] = {}
         self._primary = _metric(suite.primary, suite.repeats)
-        self._floors = {name: _metric(name, suite.repeats) for name in suite.gate.metrics}
+        self._floors = {name: _metric(name, suite.repeats) for name in sorted(suite.gate.named_metrics)}
         self._metrics = {
             suite.primary: self._primary,
             **{name: _metric(name, suite.repeats) for name in suite.metrics},
@@ -199,7 +199,7 @@ class Aggregate:
             must_pass_failed=sorted(self.must_pass_failed),
             must_pass_unscored=sorted(self.must_pass_unscored),
             primary=self._suite.primary,
-            slices={tag: self._slice(tag) for tag in sorted({*self._slice_cases, *self._suite.gate.slices})},
+            slices={tag: self._slice(tag) for tag in sorted({*self._slice_cases, *self._suite.gate.tags})},
             latency_p50_ms=self.latency_ms()["p50"],
             latency_p95_ms=self.latency_ms()["p95"],
             mean_cost_usd=self._mean_cost(),

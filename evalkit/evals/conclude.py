@@ -109,6 +109,7 @@ class Conclusion:
             stopped=self.stopped,
             recorded_digest=self.recorded_digest,
             baseline_missing=self.baseline_missing,
+            shadow=judgement.shadow,
             outputs=self.options.outputs,
         )
 

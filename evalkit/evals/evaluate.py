@@ -97,6 +97,7 @@ async def evaluate(
         with (options.output_dir / "samples.jsonl").open("w", encoding="utf-8") as file:
             run.file = file
             if recording is not None:
+                run.answered_by = recording.generation_digest
                 await run.replay(recording, stop)
             elif provider is not None:
                 await run.ask(provider, cache, clock, stop)
@@ -126,6 +127,8 @@ class _Run:
         self.aggregate = Aggregate(plan.suite.suite, keep_scores=keep_scores)
         self.asked = asked_cases(plan.cases.count, options)
         self.file: TextIO
+        self.answered_by: str | None = plan.config.digest
+        """The generation digest that goes with each answer: of a recording, what it says itself."""
         self.stopped: str | None = None
         self.done = 0
         self._score_sum = 0.0
@@ -215,6 +218,7 @@ class _Run:
                 self._take(unscored_sample(job.case, job.repeat, outcome.type, outcome.message))
 
     def _take(self, sample: Sample) -> None:
+        sample.generation_digest = self.answered_by
         kept = sample if self.options.outputs else redacted(sample, labels=self.aggregate.needs_labels)
         self.file.write(kept.to_json() + "\n")
         self.aggregate.add(sample)

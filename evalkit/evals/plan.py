@@ -131,5 +131,6 @@ def measurement_digest(suite: LoadedSuite, cases: CaseSummary) -> str:
 
 def suite_digest(suite: LoadedSuite, measurement: str) -> str:
     """What measures and what judges: the measurement, the gate and the primary metric (docs/digests.md)."""
-    gate = suite.suite.gate.model_dump(mode="json", exclude_none=True)  # defaults too: they judge as well
+    # Defaults too: they judge as well. Shadow rules decide nothing, so that trying one makes no evidence stale.
+    gate = suite.suite.gate.model_dump(mode="json", exclude_none=True, exclude={"shadow"})
     return digest({"v": 1, "measurement": measurement, "gate": gate, "primary": suite.suite.primary})

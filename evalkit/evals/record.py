@@ -67,6 +67,8 @@ class Sample:
     """`path:line` of the case in the suite."""
     label: str | None = None
     """The predicted class, when a scorer predicts one."""
+    generation_digest: str | None = None
+    """Of the config that the answer is of; None where that is not known."""
 
     def to_json(self) -> str:
         """One line of `samples.jsonl`."""
@@ -176,6 +178,8 @@ class RunRecord:
     """Of a replay: the generation digest that the recording was made with, if it says so."""
     baseline_missing: str | None = None
     """Why there is no comparison although the gate asks for one."""
+    shadow: list[str] = field(default_factory=list)
+    """What the gate's shadow rules would say, the worst first: `shadow: would fail because …`. No part of the verdict."""
     outputs: bool = True
     """Whether the samples have their texts: inputs, outputs, expectations, reasons, messages."""
     schema_version: int = SCHEMA_VERSION

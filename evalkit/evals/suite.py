@@ -116,6 +116,9 @@ class Suite(CrossChecked):
         if isinstance(gate, dict) and not any(gate.get(key) for key in ("min_score", "slices", "metrics")):
             hint = "set min_score, for example 0.9"
             yield Finding("the gate asserts nothing about the answers", ("gate",), "EK404", hint)
+        if isinstance(gate, dict) and gate.get("shadow") == {}:
+            hint = "write a rule that is to be shown and not to bind, or remove it"
+            yield Finding("the shadow has no rule", ("gate", "shadow"), "EK404", hint)
         if raw.get("scorers") == []:
             hint = "add a scorer, for example exact_match"
             yield Finding("a suite without scorers asserts nothing", ("scorers",), "EK404", hint)
@@ -132,11 +135,15 @@ def _named_metrics(raw: Mapping[str, Any]) -> Iterator[tuple[tuple[str | int, ..
     """Every metric that a suite names, and where."""
     yield ("primary",), raw.get("primary")
     listed, gate = raw.get("metrics"), raw.get("gate")
+    shadow = gate.get("shadow") if isinstance(gate, dict) else None
     for index, name in enumerate(listed if isinstance(listed, list) else ()):
         yield ("metrics", index), name
     floors = gate.get("metrics") if isinstance(gate, dict) else None
     for name in floors if isinstance(floors, dict) else ():
         yield ("gate", "metrics", name), name
+    floors = shadow.get("metrics") if isinstance(shadow, dict) else None
+    for name in floors if isinstance(floors, dict) else ():
+        yield ("gate", "shadow", "metrics", name), name
 
 
 def _metric_problem(name: Any, repeats: int) -> str | None:

@@ -48,6 +48,7 @@ def as_of(
     ref: str | None = None,
     *,
     name: str | None = None,
+    all_names: bool = False,
 ) -> AsOf:
     """The commit that a WHEN means: one that it names, or the one in effect at the moment that it says.
 
@@ -58,6 +59,7 @@ def as_of(
         zone: of times that name none.
         ref: the line, the main line without one.
         name: one whose history will be asked for: it is read in one pass with the line.
+        all_names: whether the entries of every name will be asked for: they are read beside the line.
 
     Raises:
         UsageError: EK861, it can be read as neither, or names a commit that is not on the line; EK863, it has not come
@@ -74,6 +76,8 @@ def as_of(
     when = read_when(text, now, zone)
     if name is not None:
         repository.read_along(name, line)
+    elif all_names:
+        repository.read_ahead(when.moment, line)
     try:
         found = repository.commit_at(when.moment, line)
     except UsageError as error:

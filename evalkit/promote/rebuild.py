@@ -9,6 +9,7 @@ from evalkit.promote.authorship import components_of
 from evalkit.promote.standing import read_entry
 from evalkit.runtime.bundle import Commit
 from evalkit.runtime.compile import compile_registry
+from evalkit.runtime.refs import is_name
 
 if TYPE_CHECKING:
     from evalkit.errors import Problem
@@ -18,16 +19,18 @@ if TYPE_CHECKING:
 __all__ = ["bundle_then"]
 
 
-def bundle_then(repository: Repository, commit: str, name: str) -> Bundle:
-    """What the bundle of a commit says of one name: its entries, and what they refer to.
+def bundle_then(repository: Repository, commit: str, name: str) -> Bundle | None:
+    """What the bundle of a commit says of one name: its entries, and what they refer to; None if it has no entries there.
 
     Raises:
         ConfigError: it does not compile; places are written `commit:path`, as `git show` takes them.
         UsageError: EK803, the clone is shallow, so the commit's number is not known.
     """
-    files = repository.files(commit, ["evalkit.yaml", f"registry/entries/{name}"])
-    entries = (read_entry(raw, path) for path, raw in files.items() if path.startswith("registry/entries/"))
-    files |= repository.files(commit, sorted({path for entry in entries for path in components_of(entry)}))
+    entries = repository.files(commit, [f"registry/entries/{name}"]) if is_name(name) else {}
+    if not entries:
+        return None
+    named = {path for at, raw in entries.items() for path in components_of(read_entry(raw, at))}
+    files = entries | repository.files(commit, ["evalkit.yaml", *sorted(named)])
     number, seconds = repository.number(commit)
     try:
         return compile_registry(files, Commit(commit, number, seconds), where=f"commit {commit[:12]}")

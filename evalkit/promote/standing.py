@@ -108,9 +108,7 @@ def _with_entry(row: Standing, raw: bytes) -> Standing:
     return replace(row, model=_model(entry), prompt_ref=_text(entry.get("prompt_ref")))
 
 
-def _rows(
-    name: str, env: str, states: Sequence[VersionState], files: _Files
-) -> Iterator[Standing]:
+def _rows(name: str, env: str, states: Sequence[VersionState], files: _Files) -> Iterator[Standing]:
     try:
         live = serving((state.state for state in states), env)
     except ValueError as error:

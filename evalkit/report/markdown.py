@@ -74,7 +74,7 @@ def _context(record: RunRecord, cases: CaseList, *, outputs: bool, limit: int) -
         "icon": _icon(record),
         "headline": _sentence(wording.headline(record)),
         "scoring": wording.scoring(record).capitalize(),
-        "reasons": _rows(record.reasons, limit, markdown),
+        "reasons": _rows([*record.reasons, *record.shadow], limit, markdown),
         "tables": list(_tables(record, cases, outputs=outputs, limit=limit)),
         "steps": [_sentence(step) for step in wording.next_steps(record)],
         "run_id": markdown_code(record.run_id),

@@ -64,7 +64,7 @@ def _parts(
     record: RunRecord, cases: CaseList, *, worst: int, report_path: str | None
 ) -> Iterable[RenderableType]:
     yield _headline(record)
-    yield _bullets(record.reasons)
+    yield _bullets([*record.reasons, *record.shadow])
     if record.slices:
         yield _title("Slices")
         yield _slices(record)

@@ -68,7 +68,9 @@ def copy_of_the_project(tmp_path_factory) -> Path:
     answers.write_text('{"id": "none-01", "output": "none"}\n')
     command = [sys.executable, "-c", "from evalkit.cli import main; main()", "run", "order-extract@v2"]
     env = {"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"}
-    ran = subprocess.run([*command, "--replay", str(answers)], cwd=copy, env=env, check=False, capture_output=True)
+    ran = subprocess.run(
+        [*command, "--replay", str(answers)], cwd=copy, env=env, check=False, capture_output=True
+    )
     assert ran.returncode == 3, ran.stderr
     return copy
 

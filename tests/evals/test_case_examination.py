@@ -58,7 +58,7 @@ def test_the_summary_counts_cases_tags_clusters_and_must_pass(tmp_path):
     ]
     summary = examine(tmp_path, rows, config())
     assert summary.problems == []
-    assert (summary.count, summary.must_pass, summary.clusters) == (3, 1, True)
+    assert (summary.count, summary.must_pass, summary.clusters) == (3, 1, {"d1": 1})
     assert summary.tags == {"easy": 1, "hard": 2}
 
 

@@ -407,6 +407,135 @@ def test_an_unchanged_candidate_says_so():
     )
 
 
+# --- non-inferiority --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("n", "lost", "gained", "margin", "verdict"),
+    [
+        (300, 5, 5, 0.05, "pass"),
+        (300, 0, 0, 0.05, "pass"),
+        (40, 2, 2, 0.05, "inconclusive"),  # nothing changed on balance, and 40 cases cannot show it
+        (300, 16, 9, 0.05, "inconclusive"),
+        (300, 9, 0, 0.05, "fail"),  # within the margin, and still significantly worse
+        (300, 14, 14, 0.001, "inconclusive"),
+    ],
+)
+def test_a_candidate_must_be_shown_to_be_as_good_but_for_the_margin(n, lost, gained, margin, verdict):
+    compared = against_baseline(n, lost, gained, right=n - lost - gained)
+    found = judge(GateRules(min_score=0.5, non_inferior=margin), run(n, n - 20, comparison=compared))
+    assert found.verdict == verdict
+    if verdict != "fail":
+        assert (compared.lower_one_sided > -margin) is (verdict == "pass")
+
+
+def test_non_inferiority_that_is_not_shown_says_why_and_how_many_cases_would_show_it():
+    compared = against_baseline(100, 4, 4, right=90)
+    found = judge(GateRules(min_score=0.5, non_inferior=0.05), run(100, 94, comparison=compared))
+    assert found.reasons[0] == (
+        "Not shown to be as good as the baseline: the score stayed the same over 100 shared cases, but the true loss "
+        "could be as large as 0.053, and must be below 0.05 (non_inferior). About 13 more cases with the same difference "
+        "would settle it. Below 200 cases this rule is seldom met."
+    )
+    assert found.missing_cases == 13
+
+
+def test_an_observed_loss_of_the_margin_says_that_no_number_of_cases_would_settle_it():
+    compared = against_baseline(100, 7, 2, right=90)
+    found = judge(GateRules(min_score=0.5, non_inferior=0.05), run(100, 92, comparison=compared))
+    assert (found.verdict, found.missing_cases) == ("inconclusive", None)
+    assert "At this drop no number of cases would settle it; it must be under 0.05." in found.reasons[0]
+
+
+def test_the_pass_of_non_inferiority_says_what_it_rules_out():
+    compared = against_baseline(400, 6, 5, right=380)
+    found = judge(GateRules(min_score=0.5, non_inferior=0.05), run(400, 386, comparison=compared))
+    assert found.verdict == "pass"
+    assert found.reasons[-1] == (
+        "As good as the baseline but for 0.05 at most (non_inferior): over 400 shared cases the true loss is very "
+        "likely below 0.02."
+    )
+
+
+@given(st.integers(30, 400), st.integers(0, 12), st.integers(0, 12), st.floats(0.01, 0.2))
+def test_the_pairs_said_to_be_missing_show_non_inferiority(n, lost, gained, margin):
+    compared = against_baseline(n, lost, gained, right=n - lost - gained)
+    found = judge(GateRules(min_score=0.1, non_inferior=margin), run(n, n - lost, comparison=compared))
+    if found.missing_cases is not None:
+        total = n + found.missing_cases
+        scaled = [round(total * share / n) for share in (lost, gained)]
+        again = against_baseline(total, *scaled, right=total - sum(scaled))
+        # "About": counts are whole, and the interval is not symmetric.
+        room = 1.5 / total + 0.15 * (margin + abs(again.difference))
+        assert again.lower_one_sided > -margin - room
+
+
+def test_graded_and_clustered_scores_are_judged_by_the_bound_of_their_own_interval():
+    baseline = {f"c{i}": 0.5 + (i % 5) / 10 for i in range(200)}
+    candidate = {case: score + (0.02 if i % 2 else -0.02) for i, (case, score) in enumerate(baseline.items())}
+    alone = compare(candidate, baseline)
+    together = compare(candidate, baseline, {case: i // 10 for i, case in enumerate(baseline)})
+    few = compare(candidate, baseline, {case: i % 3 for i, case in enumerate(baseline)})
+    rules = {"min_score": 0.1, "non_inferior": 0.01}
+    assert alone.low < alone.lower_one_sided < alone.difference
+    assert verdict_of(run(200, 150, comparison=alone), **rules) == "pass"
+    assert verdict_of(run(200, 150, comparison=together), **rules) == "pass"
+    assert verdict_of(run(200, 150, comparison=few), **rules) == "inconclusive"
+    assert "3 clusters" in judge(GateRules(**rules), run(200, 150, comparison=few)).reasons[0]
+
+
+def test_non_inferiority_without_a_baseline_is_said_and_alone_makes_nothing_pass():
+    found = judge(GateRules(min_score=0.5, non_inferior=0.05, max_regression=0.02), run(100, 99))
+    assert found.verdict == "pass"
+    assert (
+        found.reasons[-1]
+        == "There is no baseline to compare with, so max_regression and non_inferior were not judged."
+    )
+    assert verdict_of(run(100, 99), non_inferior=0.05) == "inconclusive"
+    missing = run(300, 299, baseline_missing="triage@v3 has no scores")
+    assert verdict_of(missing, min_score=0.5, non_inferior=0.05) == "inconclusive"
+
+
+# --- the shadow -------------------------------------------------------------------------------------------------------
+
+
+def test_a_shadow_rule_is_judged_and_shown_and_decides_nothing():
+    gate = GateRules(min_score=0.8, shadow=GateRules(min_score=0.95, max_latency_p95_ms=500))
+    found = judge(gate, run(100, 90, latency_p95_ms=300))
+    assert found.verdict == "pass"
+    assert not any("0.95" in reason for reason in found.reasons)
+    assert found.shadow == [
+        "shadow: would fail because score 0.90 is below the required 0.95 (90 of 100 cases; likely range 0.83 to 0.94).",
+        "shadow: would pass because p95 latency 300 ms is within the allowed 500 ms.",
+    ]
+
+
+def test_a_shadow_takes_what_it_is_judged_with_from_the_gate():
+    gate = GateRules(min_score=0.5, slack=0.2, shadow=GateRules(min_score=0.9))
+    assert judge(gate, run(40, 37)).shadow[0].startswith("shadow: would pass")
+    gate = GateRules(min_score=0.5, slack=0.2, shadow=GateRules(min_score=0.9, slack=0.05))
+    assert judge(gate, run(40, 37)).shadow[0].startswith("shadow: would be inconclusive")
+    gate = GateRules(min_score=0.5, shadow=GateRules(min_cases=300))
+    assert judge(gate, run(40, 37)).shadow == [
+        "shadow: would be inconclusive because too few cases: 40 scored, 300 needed (min_cases). 260 more would do."
+    ]
+    assert judge(gate, run(400, 370)).shadow == ["shadow: would pass because 400 of 400 cases were scored."]
+
+
+def test_a_shadow_rule_about_the_baseline_speaks_only_where_a_comparison_is_made():
+    gate = GateRules(min_score=0.5, shadow=GateRules(non_inferior=0.05))
+    alone = judge(gate, run(100, 90)).shadow
+    assert len(alone) == 1
+    assert alone[0] == (
+        "shadow: would be inconclusive because the comparison with the baseline is missing: a baseline is measured only "
+        "for a rule that binds, or with --baseline."
+    )
+    compared = judge(gate, run(100, 90, comparison=against_baseline(100, 4, 4, right=90))).shadow
+    assert compared[0].startswith("shadow: would be inconclusive because not shown to be as good")
+    gate = GateRules(min_score=0.5, shadow=GateRules(min_score=0.9))
+    assert len(judge(gate, run(100, 90, comparison=against_baseline(100, 20, 0))).shadow) == 1
+
+
 # --- rules ------------------------------------------------------------------------------------------------------------
 
 
@@ -414,7 +543,10 @@ def test_an_unchanged_candidate_says_so():
     "block",
     [
         {"threshold": 0.9},
-        {"non_inferior": 0.05},
+        {"non_inferior": 0},
+        {"shadow": {"shadow": {"min_score": 0.9}}},
+        {"shadow": {"threshold": 0.9}},
+        {"shadow": 0.9},
         {"min_score": "0.9"},
         {"min_score": True},
         {"min_score": 1.5},
@@ -473,6 +605,7 @@ rules = st.builds(
     min_cases=st.one_of(st.none(), st.integers(1, 60)),
     max_error_rate=st.floats(0, 0.5),
     max_regression=st.one_of(st.none(), shares),
+    non_inferior=st.one_of(st.none(), st.floats(0.001, 1)),
     slices=st.dictionaries(st.sampled_from("abc"), shares, max_size=2),
     slice_min_cases=st.integers(1, 30),
     max_latency_p95_ms=st.one_of(st.none(), st.floats(1, 100)),
@@ -528,12 +661,86 @@ def test_nothing_scored_never_passes(gate, measured):
 
 
 @given(st.builds(GateRules, slack=st.floats(0, 0.5), strict=st.booleans()), any_measured())
-def test_a_gate_without_rules_never_passes_without_a_comparison(gate, measured):
-    assert judge(gate, replace(measured, comparison=None)).verdict != "pass"
+def test_a_gate_without_rules_never_passes_not_even_beside_a_baseline(gate, measured):
+    assert judge(gate, measured).verdict != "pass"
+
+
+@given(rules, rules, any_measured())
+def test_no_shadow_ever_changes_a_verdict_or_a_reason(gate, shadow, measured):
+    with_shadow = judge(gate.model_copy(update={"shadow": shadow}), measured)
+    assert replace(with_shadow, shadow=[]) == judge(gate, measured)
+    assert with_shadow.shadow
+    assert all(line.startswith("shadow: would ") and line.endswith(".") for line in with_shadow.shadow)
+
+
+@given(rules, any_measured())
+def test_a_shadow_says_of_the_gates_own_rules_what_the_gate_says(gate, measured):
+    more = {"min_score": gate.min_score or 0.5, "max_regression": gate.max_regression or 0.1}
+    gate = gate.model_copy(update=more)
+    measured = replace(measured, must_pass_failed=(), must_pass_unscored=())
+    found = judge(gate.model_copy(update={"shadow": gate}), measured)
+    said = {"pass": "would pass", "inconclusive": "would be inconclusive", "fail": "would fail"}
+    assert found.shadow[0].startswith(f"shadow: {said[found.verdict]} because ")
 
 
 def _severity(found: Judgement) -> int:
     return VERDICTS.index(found.verdict)
+
+
+ADDED = st.one_of(
+    st.fixed_dictionaries({"min_score": st.floats(0.01, 1)}),
+    st.fixed_dictionaries({"max_regression": shares}),
+    st.fixed_dictionaries({"non_inferior": st.floats(0.001, 1)}),
+    st.fixed_dictionaries({"max_latency_p95_ms": st.floats(1, 100)}),
+    st.fixed_dictionaries({"max_cost_usd_per_case": shares}),
+    st.fixed_dictionaries({"slices": st.dictionaries(st.sampled_from("abc"), shares, min_size=1)}),
+    st.fixed_dictionaries({"metrics": st.dictionaries(st.sampled_from(["f1_macro"]), shares, min_size=1)}),
+)
+
+
+@given(rules, ADDED, any_measured())
+def test_another_rule_never_makes_a_verdict_better_unless_nothing_was_asked_before(gate, added, measured):
+    assume(not any(getattr(gate, name) for name in added))
+    gate = gate.model_copy(update={"min_cases": gate.min_cases or 1})  # its default depends on min_score
+    before, after = judge(gate, measured), judge(gate.model_copy(update=added), measured)
+    alone = judge(GateRules(min_cases=gate.min_cases, max_error_rate=gate.max_error_rate, **added), measured)
+    if alone.verdict == "pass" and not gate.asserts_something:
+        return
+    assert _severity(after) >= _severity(before)
+    if alone.verdict == "fail":
+        assert after.verdict == "fail"
+
+
+UNKNOWN = (
+    {"latency_p95_ms": None},
+    {"mean_cost_usd": None},
+    {"metrics": {}},
+    {"slices": {}},
+    {"comparison": None, "baseline_missing": "gone"},
+    {"scored": 0},
+)
+
+
+@given(rules, any_measured(), st.sampled_from(UNKNOWN))
+def test_what_is_no_longer_known_never_turns_inconclusive_into_pass(gate, measured, unknown):
+    if judge(gate, measured).verdict != "pass":
+        assert judge(gate, replace(measured, **unknown)).verdict != "pass"
+
+
+@given(rules, st.integers(1, 40), st.integers(2, 8), st.data())
+def test_fewer_cases_of_the_same_score_never_turn_inconclusive_into_pass(gate, n, times, data):
+    right = data.draw(st.integers(0, n))
+    gate = gate.model_copy(update={"min_score": gate.min_score or 0.5})
+    if judge(gate, run(n * times, right * times)).verdict != "pass":
+        assert judge(gate, run(n, right)).verdict != "pass"
+
+
+@given(rules, st.integers(2, 200), st.data())
+def test_cases_that_could_not_be_measured_never_help_beyond_what_the_gate_allows(gate, n, data):
+    right = data.draw(st.integers(0, n - 1))
+    lost = data.draw(st.integers(1, n - right))  # the failures, of all cases, go missing
+    assume(lost > gate.max_error_rate * n)
+    assert judge(gate, run(n, right, errors=lost)).verdict == "inconclusive"
 
 
 @given(rules, st.integers(1, 300), st.data())
@@ -602,7 +809,7 @@ def test_every_example_on_the_page_is_judged_as_it_says(page):
         yaml.safe_load(block) for block in re.findall(r"^```yaml\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
     ]
     judged = [example for example in examples if "run" in example]
-    assert len(judged) == 7
+    assert len(judged) == 8
     assert {example["verdict"] for example in judged} == set(VERDICTS)
     for example in judged:
         found = judge(GateRules.model_validate(example["gate"]), _measured_of(example["run"]))

@@ -499,6 +499,13 @@ def _protected_refusal():
     return ForgeError(Problem("EK879", "a rule of the repository forbids it"))
 
 
+# What follows
+
+
+def publishing() -> str:
+    return config(tail="forge: {}\npublish: { to: release }\n")
+
+
 def test_a_stamp_that_is_pushed_is_published(tmp_path):
     world = made(tmp_path, publishing())
     done = approvals(world).push(merged(world, "robin").number)

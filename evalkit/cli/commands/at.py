@@ -60,7 +60,8 @@ def command(
     repository = Repository.of(project_root(ctx))
     clock = clock_for(tz)
     try:
-        asked = as_of(repository, when, now(), clock.zone, ref, name=name)
+        is_short = name is None and not is_long
+        asked = as_of(repository, when, now(), clock.zone, ref, name=name, all_names=is_short)
     except UsageError as error:
         raise _without_when(repository, when, name, ref) or error from None
     envs = (env,) if env else ENVIRONMENTS

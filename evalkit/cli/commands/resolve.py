@@ -116,13 +116,13 @@ def _historical(
 
     repository = Repository.of(root)
     asked = as_of(repository, when, now(), clock.zone, ref)
-    if asked.commit is None or name not in repository.names(asked.commit.id):
+    bundle = bundle_then(repository, asked.commit.id, name) if asked.commit else None
+    if bundle is None:
         if not repository.history(name, asked.ref).moments:
             raise unknown_name(repository, name, asked.ref)
         hint = f"evalkit log {name} --all shows when it had some"
         message = f"{name} had no entries at {clock.text(asked.moment)}"
         raise UnknownEntry(Problem("EK202", message, hint=hint))
-    bundle = bundle_then(repository, asked.commit.id, name)
     words = as_of_text(asked, clock)
     return bundle, short_ref(asked.ref), (words, as_of_data(asked, zone_text(clock.zone)))
 

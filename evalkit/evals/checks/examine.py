@@ -42,8 +42,8 @@ class CaseSummary:
     tags: Counter[str] = field(default_factory=Counter)
     """How many cases carry each tag."""
     must_pass: int = 0
-    clusters: bool = False
-    """Whether any case names a cluster."""
+    clusters: Counter[str] = field(default_factory=Counter)
+    """How many cases each named cluster has."""
     problems: list[Problem] = field(default_factory=list)
     """Reasons not to send a single request."""
     warnings: list[Problem] = field(default_factory=list)
@@ -136,19 +136,28 @@ def _count(case: Case, summary: CaseSummary) -> None:
     for tag in set(case.tags):
         summary.tags[tag] += 1
     summary.must_pass += case.must_pass
-    summary.clusters = summary.clusters or case.cluster is not None
+    if case.cluster is not None:
+        summary.clusters[case.cluster] += 1
 
 
 def _empty_slices(suite: LoadedSuite, summary: CaseSummary) -> Iterator[Problem]:
     # As written: a floor that is wrong itself hides no other one.
     gate = suite.source.data.get("gate")
-    slices = gate.get("slices") if isinstance(gate, dict) else None
-    for tag in slices if isinstance(slices, dict) else ():
+    shadow = gate.get("shadow") if isinstance(gate, dict) else None
+    floors = [((*at, "slices"), block.get("slices")) for at, block in _blocks(gate, shadow)]
+    for at, tag in ((at, tag) for at, slices in floors if isinstance(slices, dict) for tag in slices):
         if tag not in summary.tags:
             known = ", ".join(sorted(summary.tags)[:10]) or "none"
-            place = suite.source.locate(("gate", "slices", tag), key=True)
+            place = suite.source.locate((*at, tag), key=True)
             message = f"the gate has a floor for '{tag}', and no case has that tag"
             yield Problem("EK409", message, place, f"tags of the cases: {known}")
+
+
+def _blocks(gate: Any, shadow: Any) -> Iterator[tuple[tuple[str, ...], dict[str, Any]]]:
+    """The gate and its shadow, with the way to each."""
+    for at, block in ((("gate",), gate), (("gate", "shadow"), shadow)):
+        if isinstance(block, dict):
+            yield at, block
 
 
 class _Collected:

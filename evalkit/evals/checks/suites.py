@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Any
 from evalkit.errors import Location, Problem
 from evalkit.evals.checks.examine import examine_cases
 from evalkit.evals.checks.salvage import salvage
+from evalkit.evals.gate.non_inferiority import USEFUL_FROM_N
+from evalkit.evals.stats import smallest_passing_n
+from evalkit.evals.stats.estimate import MIN_CLUSTERS
 from evalkit.evals.suite import read_suite
 from evalkit.registry.checks.file import Checked, check_place
 from evalkit.registry.schema import Prompt
@@ -151,23 +154,47 @@ def _too_few_cases(usable: LoadedSuite, summary: CaseSummary) -> Iterator[Proble
 def _gate_problems(loaded: LoadedSuite, summary: CaseSummary) -> Iterator[Problem]:
     """What the rest of the gate asks for and these cases can never give."""
     gate, source = loaded.suite.gate, loaded.source
-    enough = gate.smallest_passing_n
-    if gate.min_score is None:
-        pass
-    elif enough is None:
-        hint = "remove strict, or lower min_score"
-        message = "no number of cases is enough for this gate: not even a perfect score can pass"
-        yield Problem("EK412", message, source.locate(("gate", "min_score")), hint, "warning")
-    elif summary.count < enough and (gate.min_cases or 0) <= summary.count:
-        message = f"even a perfect score cannot pass with {summary.count} cases: the gate needs {enough}"
-        hint = "add cases, or lower min_score or raise slack"
-        yield Problem("EK412", message, source.locate(("gate", "min_score")), hint, "warning")
+    how_many = f"evalkit power {loaded.ref} says how many cases would do"
+    if (gate.min_cases or 0) <= summary.count:
+        yield from _too_small(loaded, summary, how_many)
+    margin = gate.non_inferior
+    if margin is not None and summary.count < USEFUL_FROM_N:
+        message = (
+            f"non_inferior is seldom met with {summary.count} cases, even by a candidate that is exactly as good: it "
+            f"is of use from {USEFUL_FROM_N} on"
+        )
+        hint = f"add cases, or ask for max_regression alone; {how_many}"
+        yield Problem("EK412", message, source.locate(("gate", "non_inferior")), hint, "warning")
     for tag in gate.slices:
         count = summary.tags.get(tag, 0)
         if 0 < count < gate.slice_min_cases:
             message = f"the slice '{tag}' has {count} cases and is judged from {gate.slice_min_cases} on"
             hint = "add cases with this tag, or set slice_min_cases"
             yield Problem("EK412", message, source.locate(("gate", "slices", tag), key=True), hint, "warning")
+
+
+def _too_small(loaded: LoadedSuite, summary: CaseSummary, how_many: str) -> Iterator[Problem]:
+    """A gate that not even a perfect score can pass with these cases. Cases of a cluster count as one."""
+    gate, place = loaded.suite.gate, loaded.source.locate(("gate", "min_score"))
+    if gate.min_score is None:
+        return
+    enough = smallest_passing_n(gate.min_score, gate.slack, strict=gate.strict)
+    units = summary.count - summary.clusters.total() + len(summary.clusters)
+    if enough is None:
+        hint = "remove strict, or lower min_score"
+        message = "no number of cases is enough for this gate: not even a perfect score can pass"
+        yield Problem("EK412", message, place, hint, "warning")
+    elif units == summary.count < enough:
+        message = f"even a perfect score cannot pass with {summary.count} cases: the gate needs {enough}"
+        hint = f"add cases, or lower min_score or raise slack; {how_many}"
+        yield Problem("EK412", message, place, hint, "warning")
+    elif units < summary.count and units < (enough := max(enough, MIN_CLUSTERS)):
+        message = (
+            f"even a perfect score cannot pass with {summary.count} cases in {units} clusters: cases of a cluster count "
+            f"as one, and the gate needs {enough}"
+        )
+        hint = f"add cases in other clusters, or lower min_score or raise slack; {how_many}"
+        yield Problem("EK412", message, place, hint, "warning")
 
 
 def _once(problems: Iterable[Problem]) -> list[Problem]:

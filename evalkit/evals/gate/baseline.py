@@ -1,7 +1,8 @@
-"""The rule of the baseline.
+"""The rules of the baseline.
 
-fail           significantly worse (one-sided p <= 0.05), whatever `max_regression` says
-inconclusive   the observed drop exceeds `max_regression`, but could be luck; or too few cases are shared
+fail           significantly worse (one-sided p <= 0.05), whatever the rules say
+inconclusive   the observed drop exceeds `max_regression`, but could be luck; too few cases are shared; or `non_inferior`
+               is not shown
 pass           otherwise
 """
 
@@ -10,6 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from evalkit.evals.gate.finding import Finding
+from evalkit.evals.gate.non_inferiority import non_inferior_finding
 from evalkit.evals.gate.wording import counted, limit, listed, number, percent
 from evalkit.evals.stats import pairs_to_detect
 from evalkit.evals.stats.comparison import MIN_NET_LOSSES
@@ -26,16 +28,26 @@ __all__ = ["baseline_finding"]
 
 
 def baseline_finding(rules: GateRules, measured: Measured) -> Iterator[Finding]:
-    """One finding where there is a comparison, or a rule that asks for one."""
+    """What there is to say where there is a comparison, or a rule that asks for one."""
     found = measured.comparison
     if measured.baseline_missing is not None:
         reason = f"The comparison with the baseline is missing: {measured.baseline_missing}."
         yield Finding("inconclusive", reason)
     elif found is not None:
         yield _judged(rules, measured, found)
-    elif rules.max_regression is not None:
-        reason = "There is no baseline to compare with, so max_regression was not judged."
+        if rules.non_inferior is not None and not _is_partial(rules, measured, found):
+            yield non_inferior_finding(rules.non_inferior, found)
+    elif rules.needs_baseline:
+        both = {"max_regression": rules.max_regression, "non_inferior": rules.non_inferior}
+        named = [name for name, value in both.items() if value is not None]
+        verb = "was" if len(named) == 1 else "were"
+        reason = f"There is no baseline to compare with, so {' and '.join(named)} {verb} not judged."
         yield Finding("pass", reason, asserts=False)
+
+
+def _is_partial(rules: GateRules, measured: Measured, found: Comparison) -> bool:
+    """Whether more cases lack a partner than the error rates of two runs explain."""
+    return found.n < measured.cases * (1 - 2 * rules.max_error_rate) - TOLERANCE
 
 
 def _judged(rules: GateRules, measured: Measured, found: Comparison) -> Finding:
@@ -51,8 +63,7 @@ def _judged(rules: GateRules, measured: Measured, found: Comparison) -> Finding:
             f"Worse than the baseline: the score fell {fell} over {shared} ({flips}); luck alone does that in "
             f"{percent(p_value)} of comparisons. Worse: {listed(found.worse)}.",
         )
-    # Either run may have left its share of cases unmeasured.
-    if found.n < measured.cases * (1 - 2 * rules.max_error_rate) - TOLERANCE:
+    if _is_partial(rules, measured, found):
         reason = (
             f"Only {found.n:,} of {counted(measured.cases)} have a score in both the candidate's and the baseline's "
             "run: too few to compare them."
@@ -71,7 +82,10 @@ def _judged(rules: GateRules, measured: Measured, found: Comparison) -> Finding:
     moved = f"{fell} over {shared}, {flips}"
     if not found.worse and not found.better:
         moved = f"each of {shared} scores as before"
-    return Finding("pass", f"Not significantly worse than the baseline ({moved}).")
+    # That no difference was found shows little by itself: alone it makes nothing pass.
+    return Finding(
+        "pass", f"Not significantly worse than the baseline ({moved}).", asserts=allowed is not None
+    )
 
 
 def _advice(found: Comparison) -> tuple[int | None, str]:

@@ -3,10 +3,12 @@
 unmeasurable   nothing scored, too few cases, too many errors      -> inconclusive
 otherwise      the worst of the rules: fail > inconclusive > pass
 always         a failed `must_pass` case                           -> fail
+shadow rules   judged the same way, said apart, no part of the verdict
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import reduce
 from typing import TYPE_CHECKING
 
@@ -15,16 +17,24 @@ from evalkit.evals.gate.finding import Finding, is_known
 from evalkit.evals.gate.floors import cost_finding, latency_findings, metric_findings, slice_finding
 from evalkit.evals.gate.measured import SEVERITY, Judgement, SliceJudgement, worst
 from evalkit.evals.gate.score import score_finding
-from evalkit.evals.gate.wording import basis, counted, listed, number, percent, title
+from evalkit.evals.gate.wording import basis, counted, listed, lowered, number, percent, title
 from evalkit.evals.stats.size import TOLERANCE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from evalkit.evals.gate.measured import Measured
     from evalkit.evals.gate.rules import GateRules
+    from evalkit.evals.record import Verdict
 
 __all__ = ["judge"]
+
+_NOT_COMPARED = "a baseline is measured only for a rule that binds, or with --baseline"
+_WOULD: dict[Verdict, str] = {
+    "pass": "would pass",
+    "inconclusive": "would be inconclusive",
+    "fail": "would fail",
+}
 
 
 def judge(rules: GateRules, measured: Measured) -> Judgement:
@@ -35,15 +45,7 @@ def judge(rules: GateRules, measured: Measured) -> Judgement:
     if unmeasurable:
         findings = [*must_pass, *unmeasurable, *_so_far(measured)]
     else:
-        findings = [
-            *must_pass,
-            *score_finding(rules, measured),
-            *baseline_finding(rules, measured),
-            *slices.values(),
-            *metric_findings(rules, measured),
-            *latency_findings(rules, measured),
-            *cost_finding(rules, measured),
-        ]
+        findings = [*must_pass, *_rules(rules, measured, slices)]
         if not any(finding.asserts for finding in findings):
             findings.insert(
                 0, Finding("inconclusive", "The gate has no rule that this run could be judged by.")
@@ -60,7 +62,36 @@ def judge(rules: GateRules, measured: Measured) -> Judgement:
             tag: SliceJudgement(rules.slices[tag], "inconclusive" if unmeasurable else finding.verdict)
             for tag, finding in slices.items()
         },
+        _shadow(rules, measured),
     )
+
+
+def _rules(rules: GateRules, measured: Measured, slices: Mapping[str, Finding]) -> Iterator[Finding]:
+    yield from score_finding(rules, measured)
+    yield from baseline_finding(rules, measured)
+    yield from slices.values()
+    yield from metric_findings(rules, measured)
+    yield from latency_findings(rules, measured)
+    yield from cost_finding(rules, measured)
+
+
+def _shadow(gate: GateRules, measured: Measured) -> list[str]:
+    """What the shadow rules would say, the worst first. Cases that must pass bind already, and are not said again."""
+    rules = gate.shadow_rules
+    if rules is None:
+        return []
+    if not rules.needs_baseline:
+        measured = replace(measured, comparison=None, baseline_missing=None)
+    elif not (gate.needs_baseline or measured.comparison or measured.baseline_missing):
+        measured = replace(measured, baseline_missing=_NOT_COMPARED)
+    findings = list(_unmeasurable(rules, measured))
+    if not findings:
+        slices = {tag: slice_finding(rules, measured.slices.get(tag), tag) for tag in sorted(rules.slices)}
+        findings = list(_rules(rules, measured, slices))
+    if not findings:
+        findings = [Finding("pass", f"{measured.scored:,} of {counted(measured.cases)} were scored.")]
+    findings.sort(key=lambda found: -SEVERITY[found.verdict])
+    return [f"shadow: {_WOULD[found.verdict]} because {lowered(found.reason)}" for found in findings]
 
 
 def _must_pass(measured: Measured) -> Iterator[Finding]:

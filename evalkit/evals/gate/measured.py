@@ -96,3 +96,5 @@ class Judgement:
     """How many more cases, at the same scores, would settle an inconclusive verdict; None where no number would."""
     slices: dict[str, SliceJudgement] = field(default_factory=dict)
     """By tag: the slices with a floor, and no others."""
+    shadow: list[str] = field(default_factory=list)
+    """What the shadow rules would say: `shadow: would fail because …`. No part of the verdict."""

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from evalkit.evals.stats import Estimate
 
-__all__ = ["basis", "counted", "limit", "listed", "number", "percent", "size", "title"]
+__all__ = ["basis", "counted", "limit", "listed", "lowered", "number", "percent", "size", "title"]
 
 SHOWN_IDS = 10
 
@@ -54,6 +54,11 @@ def listed(ids: Sequence[str]) -> str:
     """The first ids, and how many more there are."""
     shown = ", ".join(ids[:SHOWN_IDS])
     return shown if len(ids) <= SHOWN_IDS else f"{shown} and {len(ids) - SHOWN_IDS:,} more"
+
+
+def lowered(sentence: str) -> str:
+    """A sentence as it goes on after `because`."""
+    return sentence[:1].lower() + sentence[1:]
 
 
 def title(primary: str) -> str:

@@ -32,6 +32,8 @@ class Against:
     """Why there is no comparison although one is needed, as a clause."""
     said: tuple[str, ...] = ()
     """Sentences to add."""
+    shown: Comparison | None = None
+    """For the shadow rules, where the binding ones were judged when the run was made."""
 
 
 def serving_ref(project: Project, entry: Ref) -> Ref | None:
@@ -59,17 +61,23 @@ def against(
         SchemaError: EK208, evidence of the baseline is broken.
     """
     rules, newest = facts.suite.gate, pool.runs[-1]
-    if rules.max_regression is None or baseline is None:
+    if not rules.needs_baseline or baseline is None:
         return Against(rules)
     compared = (newest.baseline_digest, newest.suite_digest) == (baseline, facts.digest)
-    judged_then = rules.model_copy(update={"max_regression": None})
-    if compared and len(pool.runs) == 1:
+    judged_then = rules.without_baseline()
+    judged_already = compared and len(pool.runs) == 1
+    if judged_already and not (rules.shadow and rules.shadow.needs_baseline):
         return Against(judged_then)
     same = [run for run in evidences.of_config(baseline) if run.measurement_digest == facts.measurement]
     counting = [run for run in same if run.source in sources]
     means = pooled(counting).means
+    comparison: Comparison | None = None
     if means and pool.means:
-        return Against(rules, compare(_by_id(pool.means, facts), _by_id(means, facts), _clusters(facts)))
+        comparison = compare(_by_id(pool.means, facts), _by_id(means, facts), _clusters(facts))
+    if judged_already:
+        return Against(judged_then, shown=comparison)
+    if comparison is not None:
+        return Against(rules, comparison)
     if compared and newest.verdict == "pass":
         said = (
             f"The newest run ({newest.run_id}) was compared with the baseline ({baseline[:19]}…), and passed."

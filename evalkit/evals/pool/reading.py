@@ -152,11 +152,11 @@ class _Reader:
             primary=self.suite.primary,
             must_pass_failed=self.failed,
             must_pass_unscored=self.unscored,
-            slices={tag: self._slice(tag, pick) for tag in rules.slices},
+            slices={tag: self._slice(tag, pick) for tag in sorted(rules.tags)},
             latency_p50_ms=_extreme(runs, "p50", opposite),
             latency_p95_ms=_extreme(runs, "p95", opposite),
             mean_cost_usd=_mean_cost(runs),
-            metrics={name: self._value(name, pick) for name in rules.metrics},
+            metrics={name: self._value(name, pick) for name in sorted(rules.named_metrics)},
             comparison=comparison,
             baseline_missing=baseline_missing,
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from evalkit.evals.gate import judge, worst
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from evalkit.evals.evidence import EvidenceRun
     from evalkit.evals.gate import GateRules
+    from evalkit.evals.pool.baseline import Against
     from evalkit.evals.pool.facts import SuiteFacts
     from evalkit.evals.pool.pooled import Pool
     from evalkit.evals.pool.reading import Reading
@@ -59,7 +60,9 @@ class PoolVerdict:
     baseline_digest: str | None
     """The config that it was compared with; None where the gate asks for no comparison, or nothing serves."""
     needs_baseline: bool
-    """Whether the gate has `max_regression`."""
+    """Whether the gate has `max_regression` or `non_inferior`."""
+    shadow: tuple[str, ...] = ()
+    """What the gate's shadow rules would say of the pool at its worst. No part of the verdict."""
 
 
 def verdict_of(
@@ -80,7 +83,7 @@ def verdict_of(
         entry: whose config. Runs of other entries count where their config is the same.
         suite: whose cases, scorers and gate. Runs of other versions count where cases and scorers are the same.
         sources: which runs count; only those of `ci` promote.
-        baseline_digest: the generation digest to compare with where the gate has `max_regression`; left out, that of
+        baseline_digest: the generation digest to compare with where a rule of the gate asks for it; left out, that of
             the entry which serves the name in production.
         evidences: shared among the verdicts of many entries, it spares reading everything for each.
 
@@ -95,7 +98,7 @@ def verdict_of(
     recorded = {(run.run_id, run.source): run for run in (*evidences.of_entry(entry, suite.name), *same)}
     pool = pooled([run for run in same if run.source in sources])
     stale = tuple(_stale(recorded.values(), generation, facts, pool, sources))
-    needs_baseline = facts.suite.gate.max_regression is not None
+    needs_baseline = facts.suite.gate.needs_baseline
     unclear: str | None = None
     if not needs_baseline:
         baseline_digest = None
@@ -103,12 +106,14 @@ def verdict_of(
         baseline_digest, unclear = _serving_digest(evidences, entry)
     judged: _Judged | None = None
     estimate, scored = None, 0
+    shadow: list[str] = []
     if pool.runs:
         compared = against(evidences, pool, facts, baseline_digest, sources)
         missing = unclear or compared.missing
         reading = read(pool, facts, comparison=compared.comparison, baseline_missing=missing)
         estimate, scored = reading.worst.estimate, reading.worst.scored
         judged = _judged(compared.rules, reading, pool, facts, compared.said)
+        shadow = _shadow(facts.suite.gate, reading, compared)
         if unclear is None:
             judged = _as_it_ran(judged, reading, pool, facts, baseline_digest)
     return PoolVerdict(
@@ -128,7 +133,17 @@ def verdict_of(
         stale=stale,
         baseline_digest=baseline_digest,
         needs_baseline=needs_baseline,
+        shadow=tuple(shadow),
     )
+
+
+def _shadow(rules: GateRules, reading: Reading, compared: Against) -> list[str]:
+    """What the shadow rules say of the pool at its worst."""
+    measured = reading.worst
+    if compared.rules is not rules and measured.baseline_missing is None:
+        missing = None if compared.shown else "it was made when the run was, and the cases were not kept"
+        measured = replace(measured, comparison=compared.shown, baseline_missing=missing)
+    return judge(rules, measured).shadow
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +196,7 @@ def _as_it_ran(
 ) -> _Judged:
     """A single run knows more than its evidence: how it ended, the baseline's scores, every answer."""
     run = pool.runs[0]
-    compared_alike = facts.suite.gate.max_regression is None or run.baseline_digest == baseline
+    compared_alike = not facts.suite.gate.needs_baseline or run.baseline_digest == baseline
     if len(pool.runs) > 1 or run.suite_digest != facts.digest or not compared_alike:
         return fresh
     # Where scores alone decide, the recorded verdict is not taken for more than they say.

@@ -33,6 +33,7 @@ from evalkit.evals.stats.size import (
     cases_to_settle,
     lower_bound_required,
     pairs_to_detect,
+    pairs_to_rule_out,
     smallest_passing_n,
 )
 
@@ -60,6 +61,7 @@ __all__ = [
     "newcombe_paired",
     "paired_t",
     "pairs_to_detect",
+    "pairs_to_rule_out",
     "pass_at_k",
     "pass_hat_k",
     "repeat_variance",

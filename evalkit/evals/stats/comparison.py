@@ -16,10 +16,13 @@ from evalkit.evals.stats.means import (
     t_quantile,
 )
 from evalkit.evals.stats.paired import FLIPS, mcnemar, newcombe_paired, sign_flip
-from evalkit.evals.stats.proportions import wilson
+from evalkit.evals.stats.proportions import one_sided, wilson
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping, Sequence
+    from typing import TypeAlias
+
+    Limits: TypeAlias = tuple[float, float, float]  # the two-sided interval, and the one-sided lower bound
 
 __all__ = ["ALPHA", "MIN_NET_LOSSES", "Comparison", "compare"]
 
@@ -48,6 +51,8 @@ class Comparison:
     low: float | None = None
     high: float | None = None
     """95 % interval of the difference; None where it cannot be known."""
+    lower_one_sided: float | None = None
+    """The true difference lies above it with 95 % confidence: what non-inferiority is judged by."""
     method: str = "none"
     """How the interval was made."""
     p_value: float | None = None
@@ -111,13 +116,14 @@ def compare(
     lost = sum(1 for d in differences if d < 0)
     gained = sum(1 for d in differences if d > 0)
     mid_p: float | None = None
-    limits: tuple[float, float] | None
+    limits: Limits | None
     notes: tuple[str, ...] = ()
     if is_binary and not clustered:
         both = sum(1 for c, b in zip(new, old, strict=True) if c == b == 1)
         result = mcnemar(lost, gained)
         p_value, mid_p, test = result.one_sided, result.mid_p_one_sided, "exact one-sided McNemar"
-        limits = newcombe_paired(both, gained, lost, len(shared) - both - lost - gained)
+        table = (both, gained, lost, len(shared) - both - lost - gained)
+        limits = (*newcombe_paired(*table), newcombe_paired(*table, confidence=one_sided(1 - ALPHA))[0])
         method = "Newcombe paired"
     else:
         groups = groups if clustered else None
@@ -133,6 +139,7 @@ def compare(
         difference=fsum(differences) / len(differences),
         low=limits[0] if limits else None,
         high=limits[1] if limits else None,
+        lower_one_sided=limits[2] if limits else None,
         method=method,
         p_value=p_value,
         mid_p=mid_p,
@@ -148,7 +155,7 @@ def compare(
 
 def _graded_interval(
     differences: Sequence[float], groups: Sequence[Hashable | None] | None, units: int
-) -> tuple[tuple[float, float] | None, str, tuple[str, ...]]:
+) -> tuple[Limits | None, str, tuple[str, ...]]:
     """Limits of the mean difference, how they were made, and what to know about them."""
     mean = mean_of(differences)
     if groups is not None and units < MIN_CLUSTERS:
@@ -157,11 +164,14 @@ def _graded_interval(
     if is_constant(differences):
         # Nothing moved, or all by the same amount: what is left is a change too rare to have shown up.
         rare = wilson(0, units)[1]
-        return (max(-1.0, mean - rare), min(1.0, mean + rare)), "all differences are equal", ()
+        rare_one_sided = wilson(0, units, one_sided(1 - ALPHA))[1]
+        limits = (max(-1.0, mean - rare), min(1.0, mean + rare), max(-1.0, mean - rare_one_sided))
+        return limits, "all differences are equal", ()
     error = standard_error(differences) or 0.0
     method = "paired t"
     if groups is not None:
         error = max(error, clustered_standard_error(differences, groups) or 0.0)
         method = "cluster-robust paired t"
     half = t_quantile(0.975, units - 1) * error
-    return (max(-1.0, mean - half), min(1.0, mean + half)), method, ()
+    lowest = max(-1.0, mean - t_quantile(1 - ALPHA, units - 1) * error)
+    return (max(-1.0, mean - half), min(1.0, mean + half), lowest), method, ()

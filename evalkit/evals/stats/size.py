@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import ceil
+from math import ceil, floor
 from typing import TYPE_CHECKING
 
 from evalkit.evals.stats.means import t_quantile
@@ -11,7 +11,14 @@ from evalkit.evals.stats.proportions import normal_quantile
 if TYPE_CHECKING:
     from evalkit.evals.stats.estimate import Estimate
 
-__all__ = ["TOLERANCE", "cases_to_settle", "lower_bound_required", "pairs_to_detect", "smallest_passing_n"]
+__all__ = [
+    "TOLERANCE",
+    "cases_to_settle",
+    "lower_bound_required",
+    "pairs_to_detect",
+    "pairs_to_rule_out",
+    "smallest_passing_n",
+]
 
 TOLERANCE = 1e-9
 """Two scores closer than this are equal: 0.7 averaged over three cases must reach 0.7 whatever the rounding."""
@@ -83,3 +90,24 @@ def pairs_to_detect(drop: float, discordant: float, *, alpha: float = 0.05, powe
         raise ValueError("a drop lies above 0 and cannot exceed the share of cases that differ")
     factor = (normal_quantile(1 - alpha) + normal_quantile(power)) ** 2
     return max(1, ceil(factor * (discordant - drop**2) / drop**2))
+
+
+def pairs_to_rule_out(difference: float, lower: float, n: int, margin: float) -> int | None:
+    """About how many paired cases, at the same difference, would lift its lower bound above -margin.
+
+    The distance of the bound shrinks with √n: n·((difference - lower)/(difference + margin))², rounded up past the
+    margin itself. An approximation, for Newcombe's interval is not symmetric.
+
+    Args:
+        difference: candidate less baseline, as observed.
+        lower: its lower bound over `n` cases.
+        n: shared cases so far, at least 1.
+        margin: the loss to rule out, above 0.
+
+    Returns:
+        None when no number would: the observed loss reaches the margin.
+    """
+    distance = difference + margin
+    if distance <= TOLERANCE:
+        return None
+    return floor(n * ((difference - lower) / distance) ** 2) + 1

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from evalkit.errors import Problem, UsageError
 from evalkit.promote.history import place
+from evalkit.promote.history.compared import touches
 from evalkit.promote.history.gather import ENTRIES, by_name
-from evalkit.promote.history.line import touches, walk
 from evalkit.promote.history.objects import listing
 from evalkit.runtime.refs import is_name
 
@@ -40,16 +40,18 @@ class Numbers:
     @cached_property
     def _given_up(self) -> dict[str, set[int]]:
         where = place.find(self._change.root)
-        line = walk(where.git, self._change.ref)
+        names = [name for name in self._change.names if is_name(name)]
+        if not names:
+            return {}
+        folders = [f"{ENTRIES}/{name}" for name in names] if len(names) <= _FEW_NAMES else [ENTRIES]
+        line, touched = touches(where.git, self._change.ref, folders)
         if where.is_shallow and line.ids[0] in place.shallow_commits(where.git):
             message = "this clone is shallow and does not hold which version numbers were used before"
             hint = "run `git fetch --unshallow`; in GitHub Actions, give actions/checkout `fetch-depth: 0`"
             raise UsageError(Problem("EK803", message, hint=hint))
-        names = [name for name in self._change.names if is_name(name)]
-        folders = [f"{ENTRIES}/{name}" for name in names] if len(names) <= _FEW_NAMES else [ENTRIES]
         now = {blob.path for blob in listing(where.git, self._change.ref, folders)}
         found: dict[str, set[int]] = {}
-        for name, by_place in by_name(touches(where.git, line, folders)).items():
+        for name, by_place in by_name(touched).items():
             ever = {version for versions in by_place.values() for version in versions}
             found[name] = {version for version in ever if f"{ENTRIES}/{name}/v{version}.yaml" not in now}
         return found

@@ -12,7 +12,7 @@ from evalkit.promote.base.said import Said, read
 from evalkit.promote.base.snapshot import ref_of
 from evalkit.promote.base.versions import Step
 from evalkit.promote.history import place as places
-from evalkit.promote.history.line import touches, walk
+from evalkit.promote.history.compared import touches
 from evalkit.promote.history.objects import blobs
 from evalkit.registry.schema import validate
 from evalkit.registry.schema.override import Override, OverrideFile
@@ -37,7 +37,7 @@ class Past:
         where = places.find(root)
         self.git = where.git
         self.prefix = where.prefix
-        self.line = walk(self.git, tip)
+        self.line, touched = touches(self.git, tip, ("registry", "suites"))
         self.is_cut = where.is_shallow and self.line.ids[0] in places.shallow_commits(self.git)
         self._mentioning: dict[str, list[Ref]] = {}
         self._said: dict[tuple[str, int], Said] = {}
@@ -45,7 +45,7 @@ class Past:
         """The changes of entry files by place on the line, in its order."""
         self._others: list[tuple[int, Change]] = []
         """Those of all other files of the registry and the suites."""
-        for place, changes in touches(self.git, self.line, ("registry", "suites")).items():
+        for place, changes in touched.items():
             for change in changes:
                 if (ref := ref_of(change.path, ENTRIES)) is None:
                     self._others.append((place, change))

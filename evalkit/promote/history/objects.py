@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from evalkit.promote.history.command import Git
 
-__all__ = ["REGULAR", "Blob", "blobs", "blobs_at", "directories", "listing", "trees_at"]
+__all__ = ["REGULAR", "Blob", "blobs", "blobs_at", "directories", "listing"]
 
 REGULAR = frozenset({"100644", "100755", "100664"})
 """The modes of plain files. Symbolic links and submodules are none: what they lead to is not in the commit."""
@@ -65,21 +65,6 @@ def directories(git: Git, ids: Iterable[str]) -> dict[str, dict[str, str]]:
     wanted = list(dict.fromkeys(ids))
     found = _batch(git, wanted, b"tree")
     return {tree: dict(_files(raw or b"", len(tree) // 2)) for tree, raw in zip(wanted, found, strict=True)}
-
-
-def trees_at(git: Git, commits: Sequence[str], paths: Sequence[str]) -> list[list[str | None]]:
-    """What each of these directories is at each commit: for each path the ids of its trees, None where it is none.
-
-    Args:
-        git: the command.
-        commits: ids.
-        paths: relative to the project, without a line feed.
-    """
-    names = [f"{commit}:./{path}" for commit in commits for path in paths]
-    args = ("cat-file", "--buffer", "--batch-check=%(objecttype) %(objectname)")
-    told = git.share(*args, lines=names).decode("utf-8", "surrogateescape").split("\n")
-    found = [line.removeprefix("tree ") if line.startswith("tree ") else None for line in told[:-1]]
-    return [found[index :: len(paths)] for index in range(len(paths))]
 
 
 def _files(raw: bytes, size: int) -> Iterator[tuple[str, str]]:

@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from evalkit.promote.history.line import changes_of
+from evalkit.promote.history.compared import changes_of
 from evalkit.promote.history.objects import blobs
 
 if TYPE_CHECKING:

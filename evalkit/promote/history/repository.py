@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 from evalkit.errors import Problem, UsageError
 from evalkit.promote.history import place
 from evalkit.promote.history.commits import commits
+from evalkit.promote.history.compared import changes_of, touches
 from evalkit.promote.history.gather import ENTRIES, Gatherer, by_name, entry_of
-from evalkit.promote.history.line import changes_of, touches, walk
+from evalkit.promote.history.lines import Lines
 from evalkit.promote.history.objects import blobs, listing
 from evalkit.promote.history.timeline import NameHistory
-from evalkit.promote.history.trail import Moves, changes_along, follow, look_up
+from evalkit.promote.history.trail import changes_along
 from evalkit.promote.history.worktree import FileChange, disk_changes, is_inside
 from evalkit.runtime.refs import is_name
 
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    from evalkit.promote.history.command import Git
     from evalkit.promote.history.commits import CommitInfo
     from evalkit.promote.history.gather import Changes
     from evalkit.promote.history.line import Line
@@ -39,13 +39,11 @@ class Repository:
 
     def __init__(self, root: Path, where: place.Place) -> None:
         self.root = root
-        self._git = where.git
+        self.git = where.git
         self._prefix = where.prefix
         self._is_shallow = where.is_shallow
-        self._lines: dict[str, Line] = {}
+        self._lines = Lines(where.git)
         self._entries: dict[str, dict[tuple[str, int], bytes]] = {}
-        self._moves: dict[tuple[str, str], Moves] = {}
-        """How a path moved along the line that ends with a commit."""
 
     @classmethod
     def of(cls, root: Path) -> Repository:
@@ -55,11 +53,6 @@ class Repository:
             UsageError: EK801, there is none, or it is a bare one; EK802, it has no commit; EK805, git does not work.
         """
         return cls(root, place.find(root))
-
-    @property
-    def git(self) -> Git:
-        """The command, in the project."""
-        return self._git
 
     def main_ref(self) -> str:
         """The line that counts: what is on it has taken effect.
@@ -71,7 +64,7 @@ class Repository:
         Raises:
             UsageError: EK806, none exists, and no branch is checked out.
         """
-        return place.main_line(self._git)
+        return place.main_line(self.git)
 
     def commit(self, ref: str | None = None) -> CommitInfo:
         """The commit that a ref means; the tip of the main line without one.
@@ -80,7 +73,7 @@ class Repository:
             UsageError: EK804, there is none; EK806.
         """
         found = self._id(ref)
-        return commits(self._git, [found])[found]
+        return commits(self.git, [found])[found]
 
     def history(self, name: str, ref: str | None = None, *, people: bool = True) -> NameHistory:
         """All that happened to a name's entries on the main line, or on the line that ends with `ref`.
@@ -98,10 +91,10 @@ class Repository:
             return NameHistory(name, ())
         tip = self._id(ref)
         changes = self._changes_of(name, tip)
-        line = self._line(tip)
+        line = self._lines.line(tip)
         if self._is_cut(line) and (not changes or 0 in changes):
             raise _cut_off(f"the history of {name}", line)
-        return Gatherer(self._git, self._prefix, line).histories({name: changes}, people=people)[name]
+        return Gatherer(self.git, self._prefix, line).histories({name: changes}, people=people)[name]
 
     def read_along(self, name: str, ref: str | None = None, also: Sequence[str] = ()) -> str:
         """Read a line together with what happened to a name on it; `commit_at` and `history` then read neither again.
@@ -119,7 +112,7 @@ class Repository:
         """
         tip = self._id(ref)
         if is_name(name):
-            self._follow(tip, [f"{ENTRIES}/{name}", *also])
+            self._lines.moves(tip, [f"{ENTRIES}/{name}", *also])
         return tip
 
     def touching(self, path: str, ref: str | None = None) -> list[CommitInfo]:
@@ -133,8 +126,8 @@ class Repository:
             UsageError: EK804, EK805, EK806.
         """
         tip = self._id(ref)
-        moves, line = self._follow(tip, [path])[0], self._line(tip)
-        known = commits(self._git, [line.ids[place] for place in moves])
+        moves, line = self._lines.moves(tip, [path])[0], self._lines.line(tip)
+        known = commits(self.git, [line.ids[place] for place in moves])
         return [known[line.ids[place]].effective(line.time(place)) for place in moves]
 
     def histories(self, ref: str | None = None, *, people: bool = False) -> dict[str, NameHistory]:
@@ -148,16 +141,16 @@ class Repository:
         Raises:
             UsageError: as `history`; EK803 in any shallow clone.
         """
-        line = self._line(self._id(ref))
+        line, touched = touches(self.git, self._id(ref), [ENTRIES])
         if self._is_cut(line):
             raise _cut_off("the history of the registry", line)
-        changes = by_name(touches(self._git, line, [ENTRIES]))
-        found = Gatherer(self._git, self._prefix, line).histories(changes, people=people)
+        changes = by_name(touched)
+        found = Gatherer(self.git, self._prefix, line).histories(changes, people=people)
         return dict(sorted(found.items()))
 
     def names(self, ref: str | None = None) -> list[str]:
         """The names with entries at a commit (that of the main line's tip without one), sorted."""
-        listed = listing(self._git, self._id(ref), [ENTRIES])
+        listed = listing(self.git, self._id(ref), [ENTRIES])
         return sorted({entry[0] for blob in listed if (entry := entry_of(blob.path))})
 
     def commit_at(self, when: datetime, ref: str | None = None) -> CommitInfo | None:
@@ -171,14 +164,37 @@ class Repository:
         """
         if when.tzinfo is None:
             raise ValueError("a moment needs a time zone")
-        line = self._line(self._id(ref))
+        line = self._lines.line(self._id(ref))
         index = line.index_at(when)
         if index is None:
             if self._is_cut(line):
                 raise _cut_off(f"what was in effect at {when.isoformat()}", line)
             return None
         found = line.ids[index]
-        return commits(self._git, [found])[found].effective(line.time(index))
+        return commits(self.git, [found])[found].effective(line.time(index))
+
+    def read_ahead(self, when: datetime, ref: str | None = None) -> None:
+        """Read a line for `commit_at`, and while git walks along it the entries that are probably in effect: the newest.
+
+        They are read only if their commit had been made by then; it may still turn out not to have taken effect.
+        """
+        tip = self.commit(ref)
+        if tip.id in self._lines:
+            return
+        with self._lines.reading(tip.id):
+            if tip.committed <= when:
+                self.entries(tip.id)
+
+    def number(self, commit: str) -> tuple[int, int]:
+        """How many commits its own line has up to it, which orders two of a line; and when it was committed, in seconds.
+
+        Raises:
+            UsageError: EK803, the clone is shallow and does not hold all of them.
+        """
+        line = self._lines.line(self._id(commit))
+        if self._is_cut(line):
+            raise UsageError(_shallow(f"the commits that led to {commit[:12]}"))
+        return len(line.ids), line.committed[-1]
 
     def on_line(self, commit: str, ref: str | None = None) -> CommitInfo | None:
         """A commit with the time at which it took effect on the main line, or on that which ends with `ref`.
@@ -188,25 +204,23 @@ class Repository:
         Raises:
             UsageError: as `commit`.
         """
-        line = self._line(self._id(ref))
+        line = self._lines.line(self._id(ref))
         found = self._id(commit)
         if found not in line.ids:
             return None
-        return commits(self._git, [found])[found].effective(line.time(line.ids.index(found)))
+        return commits(self.git, [found])[found].effective(line.time(line.ids.index(found)))
 
     def entries(self, commit: str) -> dict[tuple[str, int], bytes]:
         """The entry files of a commit, by name and version."""
         tip = self._id(commit)
         if tip not in self._entries:
-            listed = listing(self._git, tip, [ENTRIES])
+            listed = listing(self.git, tip, [ENTRIES])
             wanted = {entry: blob.id for blob in listed if (entry := entry_of(blob.path))}
-            contents = blobs(self._git, wanted.values())
+            contents = blobs(self.git, wanted.values())
             self._entries[tip] = {entry: contents[blob] for entry, blob in wanted.items()}
         return self._entries[tip]
 
-    def files(
-        self, commit: str, under: Sequence[str] = ("evalkit.yaml", "registry")
-    ) -> dict[str, bytes]:
+    def files(self, commit: str, under: Sequence[str] = ("evalkit.yaml", "registry")) -> dict[str, bytes]:
         """The files of a commit that a bundle is made of, by path relative to the project, for `compile_registry`.
 
         Args:
@@ -215,9 +229,9 @@ class Repository:
         """
         from evalkit.runtime.compile import PATHS  # few of those who ask history need a compiler
 
-        listed = listing(self._git, self._id(commit), under)
+        listed = listing(self.git, self._id(commit), under) if under else []
         wanted = {blob.path: blob.id for blob in listed if PATHS.fullmatch(blob.path)}
-        contents = blobs(self._git, wanted.values())
+        contents = blobs(self.git, wanted.values())
         return {path: contents[blob] for path, blob in wanted.items()}
 
     def read(self, commit: str, path: str) -> bytes | None:
@@ -225,11 +239,9 @@ class Repository:
         if not is_inside(path):
             return None
         found = [
-            blob
-            for blob in listing(self._git, self._id(commit), [path], recursive=False)
-            if blob.path == path
+            blob for blob in listing(self.git, self._id(commit), [path], recursive=False) if blob.path == path
         ]
-        return blobs(self._git, [found[0].id])[found[0].id] if found else None
+        return blobs(self.git, [found[0].id])[found[0].id] if found else None
 
     def merge_base(self, one: str, other: str) -> str | None:
         """The commit from which two refs went apart; None if they have none in common.
@@ -237,7 +249,7 @@ class Repository:
         Raises:
             UsageError: EK803, the clone is shallow and does not reach back to it; EK804.
         """
-        done = self._git.attempt("merge-base", self._id(one), self._id(other))
+        done = self.git.attempt("merge-base", self._id(one), self._id(other))
         found = done.stdout.decode().strip()
         if not found and self._is_shallow:
             raise UsageError(_shallow(f"where {one[:100]} and {other[:100]} went apart"))
@@ -257,10 +269,10 @@ class Repository:
             UsageError: EK804, EK805.
         """
         if head is None:
-            return disk_changes(self._git, self.root, self._prefix, self._id(base), under)
-        found = changes_of(self._git, self._id(base), self._id(head), under, self._prefix)
+            return disk_changes(self.git, self.root, self._prefix, self._id(base), under)
+        found = changes_of(self.git, self._id(base), self._id(head), under, self._prefix)
         contents = blobs(
-            self._git, [blob for change in found for blob in (change.before, change.after) if blob]
+            self.git, [blob for change in found for blob in (change.before, change.after) if blob]
         )
         return tuple(
             FileChange(
@@ -270,56 +282,18 @@ class Repository:
         )
 
     def _id(self, ref: str | None) -> str:
-        if ref in self._lines:
+        if ref is not None and ref in self._lines:
             return ref  # an id that was found before
-        return place.commit_named(self._git, self.main_ref() if ref is None else ref)
-
-    def _line(self, tip: str) -> Line:
-        if tip not in self._lines:
-            longer = next((line for line in self._lines.values() if tip in line.ids), None)
-            self._lines[tip] = longer.until(tip) if longer else walk(self._git, tip)
-        return self._lines[tip]
+        return place.commit_named(self.git, self.main_ref() if ref is None else ref)
 
     def _changes_of(self, name: str, tip: str) -> Changes:
         """The changes of a name on the line that ends with `tip`."""
         folder = f"{ENTRIES}/{name}"
-        touched = changes_along(self._git, self._follow(tip, [folder])[0], folder)
+        touched = changes_along(self.git, self._lines.moves(tip, [folder])[0], folder)
         return by_name(touched).get(name, {})
 
-    def _follow(self, tip: str, paths: Sequence[str]) -> list[Moves]:
-        """How paths moved on the line that ends with `tip`, each read once; what is new together."""
-        new = [path for path in paths if (tip, path) not in self._moves]
-        new = [path for path in new if not self._is_known_later(tip, path)]
-        if new:
-            self._moves |= zip(((tip, path) for path in new), self._read_moves(tip, new), strict=True)
-        return [self._moves[tip, path] for path in paths]
-
-    def _is_known_later(self, tip: str, path: str) -> bool:
-        """Whether the path was read along a line that goes on after `tip`; then so much of it is known now."""
-        for (later, other), moves in self._moves.items():
-            if other == path and tip in self._lines[later].ids:
-                last = self._lines[later].ids.index(tip)
-                self._moves[tip, path] = {place: pair for place, pair in moves.items() if place <= last}
-                return True
-        return False
-
-    def _read_moves(self, tip: str, paths: Sequence[str]) -> list[Moves]:
-        if place.has_commit_graph(self._git):
-            # git finds them sooner with one, which may say what paths each commit changed.
-            return look_up(self._git, self._line(tip), paths, among=self._touching(tip, paths))
-        if tip in self._lines:
-            return look_up(self._git, self._line(tip), paths)
-        self._lines[tip], moves = follow(self._git, tip, paths)
-        return moves
-
-    def _touching(self, tip: str, paths: Sequence[str]) -> list[int]:
-        """The places of the commits that git finds to have changed one of the paths."""
-        places = {commit: index for index, commit in enumerate(self._line(tip).ids)}
-        touching = self._git.run("rev-list", "--first-parent", tip, "--", *paths).decode().split()
-        return [places[commit] for commit in touching]
-
     def _is_cut(self, line: Line) -> bool:
-        return self._is_shallow and line.ids[0] in place.shallow_commits(self._git)
+        return self._is_shallow and line.ids[0] in place.shallow_commits(self.git)
 
 
 def _cut_off(what: str, line: Line) -> UsageError:

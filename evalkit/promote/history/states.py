@@ -64,7 +64,7 @@ def _state(data: Mapping[str, Any], version: int, blob: str) -> VersionState | N
         return None
     if not (traffic is None or _is_number(traffic)) or not isinstance(control, bool | None):
         return None
-    state = EntryState(version, status, traffic, bool(control), percent=percent, unit=unit)
+    state = EntryState(version, status, traffic, bool(control), percent, unit)
     result = data.get("eval")
     score, suite = (result.get("score"), result.get("suite")) if isinstance(result, dict) else (None, None)
     return VersionState(
@@ -152,20 +152,18 @@ def _plain_lines(text: str) -> dict[str, Any]:
 @lru_cache(maxsize=1 << 16)  # the entries of a registry differ in few of their lines
 def _plain_line(line: str) -> tuple[bool, str, bool, Any] | None:
     """Whether it is indented, its key, whether there is a value, and the value; None for a line without content."""
-    if _NO_CONTENT.fullmatch(line):
-        return None
     found = _LINE.fullmatch(line)
     if found is None:
+        if _NO_CONTENT.fullmatch(line):
+            return None
         raise _NotSimpleError
-    has_value = bool(found["text"] or found["flow"])
-    return bool(found["indent"]), found["key"], has_value, _value(found) if has_value else None
+    indent, key, text, flow = found.groups()
+    return bool(indent), key, bool(text or flow), _scalar(text) if text else _pairs(flow) if flow else None
 
 
-def _value(found: re.Match[str]) -> Any:
-    if found["text"]:
-        return _scalar(found["text"])
+def _pairs(flow: str) -> dict[str, Any]:
     values: dict[str, Any] = {}
-    for pair in found["flow"].strip("{} ").split(","):
+    for pair in flow.strip("{} ").split(","):
         key, _, text = pair.strip().partition(": ")
         if key in values:
             raise _NotSimpleError

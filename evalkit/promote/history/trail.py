@@ -44,8 +44,8 @@ def follow(git: Git, tip: str, paths: Sequence[str]) -> tuple[Line, list[Moves]]
 
     Args:
         git: the command.
-        tip: an id.
-        paths: relative to the project; no white space.
+        tip: a ref.
+        paths: relative to the project, at least one; no white space. With a slash at its end, only a directory is meant.
 
     Raises:
         UsageError: EK805, git fails.
@@ -74,13 +74,11 @@ def follow(git: Git, tip: str, paths: Sequence[str]) -> tuple[Line, list[Moves]]
             islice(lines, chunk.count(b"\n")) for chunk, lines in zip(told, cycle(found), strict=False)
         )
     )
-    states = [_ids(said[index :: len(paths)][::-1], len(tip)) for index in range(len(paths))]
+    states = [_ids(said[index :: len(paths)][::-1], len(words[1])) for index in range(len(paths))]
     return line, [_moves(dict(enumerate(state)), range(len(state))) for state in states]
 
 
-def look_up(
-    git: Git, line: Line, paths: Sequence[str], *, among: Iterable[int] | None = None
-) -> list[Moves]:
+def look_up(git: Git, line: Line, paths: Sequence[str], *, among: Iterable[int] | None = None) -> list[Moves]:
     """How each of the paths moved along a line that was walked already.
 
     Args:
@@ -156,7 +154,7 @@ def _ids(said: Iterable[bytes], size: int) -> list[bytes | None]:
 def _moves(at: Mapping[int, bytes | None], places: Iterable[int]) -> Moves:
     pairs = ((place, at.get(place - 1), at[place]) for place in places)
     return {
-        place: (before and before.decode(), after and after.decode())
+        place: (before.decode() if before else None, after.decode() if after else None)
         for place, before, after in pairs
         if before != after
     }

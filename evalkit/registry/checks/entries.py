@@ -166,8 +166,8 @@ def _state(file: Checked[Entry], version: int, status: str) -> EntryState:
         status,
         _number(file.raw.get("traffic")),
         file.raw.get("control") is True,
-        percent=_number(rollout.get("percent")),
-        unit="key" if rollout.get("unit") == "key" else "request",
+        _number(rollout.get("percent")),
+        "key" if rollout.get("unit") == "key" else "request",
     )
 
 

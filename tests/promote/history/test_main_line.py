@@ -9,7 +9,7 @@ from git_story import ANN, BOB, hour
 
 from evalkit.promote.history import Repository
 from evalkit.promote.history.command import Git
-from evalkit.promote.history.line import touches, walk
+from evalkit.promote.history.compared import touches
 
 
 def history(story, name="triage", ref=None):
@@ -347,7 +347,6 @@ def test_a_line_read_in_two_parts_is_the_line(story, times, graph):
     if graph:
         story.git("commit-graph", "write", "--reachable", "--changed-paths")
     git = Git(story.root)
-    line = walk(git, story.head())
-    whole = touches(git, line, ["registry/entries"])
-    assert touches(git, line, ["registry/entries"], few=2) == whole
-    assert len(whole) > 6
+    whole = touches(git, story.head(), ["registry/entries"])
+    assert touches(git, story.head(), ["registry/entries"], few=2) == whole
+    assert len(whole[1]) > 6

@@ -14,11 +14,13 @@ from evalkit.errors import UsageError
 from evalkit.promote.history import Repository
 from evalkit.promote.history import trail as trails
 from evalkit.promote.history.command import Git
+from evalkit.promote.history.compared import touches
 from evalkit.promote.history.gather import by_name
-from evalkit.promote.history.line import touches, walk
-from evalkit.promote.history.trail import changes_along, follow
+from evalkit.promote.history.line import walk
+from evalkit.promote.history.trail import changes_along, follow, look_up
 
 FOLDER = "registry/entries/triage"
+OTHER = "registry/entries/other/v1.yaml"
 NUMBERS = itertools.count()
 PATHS = st.sampled_from(
     [
@@ -26,7 +28,7 @@ PATHS = st.sampled_from(
         f"{FOLDER}/notes.txt",
         f"{FOLDER}/more/v1.yaml",
         FOLDER,
-        "registry/entries/other/v1.yaml",
+        OTHER,
         "src/x.py",
     ]
 )
@@ -65,19 +67,30 @@ def test_a_directory_that_is_followed_changed_where_git_log_says_so(tmp_path, st
     tell(story, steps)
     git = Git(story.root)
     tip = story.head()
-    line, states = follow(git, tip, FOLDER)
+    line, (moves, others) = follow(git, tip, [FOLDER, OTHER])
     assert line == walk(git, tip)
-    assert len(states) == len(line.ids)
-    assert by_name(changes_along(git, states, FOLDER)) == by_name(touches(git, line, [FOLDER]))
+    assert [moves, others] == look_up(git, line, [FOLDER, OTHER])
+    assert by_name(changes_along(git, moves, FOLDER)) == by_name(touches(git, tip, [FOLDER])[1])
 
 
 def test_what_changed_and_changed_back_is_two_changes(story):
     for status in ("draft", "staging", "draft"):
         step(story, status, {f"{FOLDER}/v1.yaml": entry(1, status)})
     git, tip = Git(story.root), story.head()
-    _, states = follow(git, tip, FOLDER)
-    assert states[0] == states[2] != states[1]
-    assert list(changes_along(git, states, FOLDER)) == [0, 1, 2]
+    _, [moves] = follow(git, tip, [FOLDER])
+    assert moves[0][1] == moves[2][1] == moves[1][0] != moves[1][1]
+    assert list(changes_along(git, moves, FOLDER)) == [0, 1, 2]
+
+
+def test_commits_that_cannot_have_changed_anything_need_no_look(story):
+    for number in range(4):
+        step(story, f"{number}", {"registry/x": f"{number}"})
+    git = Git(story.root)
+    line = walk(git, story.head())
+    [whole] = look_up(git, line, ["registry/x"])
+    assert list(whole) == [0, 1, 2, 3]
+    assert look_up(git, line, ["registry/x"], among=[3, 1]) == [{place: whole[place] for place in (1, 3)}]
+    assert look_up(git, line, ["registry/x"], among=[]) == [{}]
 
 
 @pytest.mark.parametrize("chunk", [1, 150, 4_000])
@@ -85,15 +98,15 @@ def test_the_size_of_what_is_passed_on_at_a_time_changes_nothing(story, monkeypa
     for number in range(12):
         step(story, f"{number}", {f"{FOLDER}/v{1 + number % 3}.yaml": entry(1, "draft", f"owner: o{number}")})
     git, tip = Git(story.root), story.head()
-    whole = follow(git, tip, FOLDER)
+    whole = follow(git, tip, [FOLDER, OTHER])
     monkeypatch.setattr(trails, "_CHUNK", chunk)
-    assert follow(git, tip, FOLDER) == whole
+    assert follow(git, tip, [FOLDER, OTHER]) == whole
 
 
 def test_a_walk_that_fails_says_so(story):
     step(story, "Begin", {"README.md": "x"})
     with pytest.raises(UsageError) as caught:
-        follow(Git(story.root), "1" * 40, FOLDER)
+        follow(Git(story.root), "1" * 40, [FOLDER])
     assert caught.value.problems[0].code == "EK805"
 
 
