@@ -267,9 +267,10 @@ def _check_entry(ref: str, entry: Any, prompts: dict[str, Any], tools: dict[str,
         raise _Fault(f"{at} has no digest, provider, provider_kind or status")
     if not isinstance(entry.get("params"), dict):
         raise _Fault(f"{at}.params is no mapping")
-    if entry.get("prompt_ref") not in prompts:
+    if not isinstance(entry.get("prompt_ref"), str) or entry["prompt_ref"] not in prompts:
         raise _Fault(f"{at}.prompt_ref names no prompt of the bundle")
-    if entry.get("tools_ref") is not None and entry["tools_ref"] not in tools:
+    tools_ref = entry.get("tools_ref")
+    if tools_ref is not None and (not isinstance(tools_ref, str) or tools_ref not in tools):
         raise _Fault(f"{at}.tools_ref names no tools of the bundle")
     for key, kind in (("model", str), ("class_ref", str), ("response_format", dict), ("artifact", dict)):
         if entry.get(key) is not None and not isinstance(entry[key], kind):

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
 from pathlib import Path
@@ -202,7 +201,7 @@ class Promotions(RuleBasedStateMachine):
 
 TestPromotions = Promotions.TestCase
 TestPromotions.settings = settings(
-    max_examples=25 if os.environ.get("CI") else 6,
+    max_examples=8,
     stateful_step_count=14,
     deadline=None,
     suppress_health_check=list(__import__("hypothesis").HealthCheck),

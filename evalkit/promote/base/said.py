@@ -49,7 +49,8 @@ def read(raw: bytes, version: int, path: str) -> Said:
     config = tuple(one.line for one in statements if one and one.key not in _FREE)
     if said.get("rollout") is not None or said.get("traffic") is not None or "control" in said:
         return Said(_whole(raw, version, path), config)
-    return Said(_plain_state(version, said.get("status")), config)
+    status = said.get("status")
+    return Said(_plain_state(version, status) if isinstance(status, str) else None, config)
 
 
 @lru_cache(maxsize=1 << 16)
@@ -65,8 +66,8 @@ def _statement(line: bytes) -> _Statement | None:
 
 
 @lru_cache(maxsize=1 << 16)
-def _plain_state(version: int, status: object) -> EntryState | None:
-    return EntryState(version, status) if isinstance(status, str) and status in STATUS.words else None
+def _plain_state(version: int, status: str) -> EntryState | None:
+    return EntryState(version, status) if status in STATUS.words else None
 
 
 def _whole(raw: bytes, version: int, path: str) -> EntryState | None:

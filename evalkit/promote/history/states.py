@@ -56,7 +56,7 @@ def parsed(raw: bytes, path: str) -> Any:
 def _state(data: Mapping[str, Any], version: int, blob: str) -> VersionState | None:
     status, traffic, control = data.get("status"), data.get("traffic"), data.get("control")
     rollout = data.get("rollout")
-    if not isinstance(rollout, dict | None) or status not in STATUS.words:
+    if not isinstance(rollout, dict | None) or not isinstance(status, str) or status not in STATUS.words:
         return None
     percent = rollout.get("percent") if rollout else None
     unit = (rollout.get("unit") if rollout else None) or "request"

@@ -36,7 +36,8 @@ def test_what_a_step_breaks_is_found_among_the_versions_that_it_may_affect(story
     for step in story:
         after = whole | {version: state for version, state in step.states.items() if state is not None}
         after = {version: state for version, state in after.items() if version not in step.gone}
-        expected = violations(whole, after, versions.used)
+        # A step that changes nothing breaks nothing, whatever an earlier one has left.
+        expected = violations(whole, after, versions.used) if whole != after else []
         few_before, few_after = versions.take(step)
         assert violations(few_before, few_after, versions.used) == expected
         assert versions.states == after

@@ -17,7 +17,7 @@ from chaos.generations import ENV, NAMES, Generations
 from evalkit import Registry
 from evalkit.errors import EvalkitError
 
-HIT_S = 1.0
+HIT_S = 3.0
 """A hit that takes longer has waited for something."""
 
 _PATIENT_S = 20.0
